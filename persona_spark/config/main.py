@@ -1,0 +1,65 @@
+"""The main configuration file: which lake, which zone and currency, and which files hold the definitions."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Self
+
+from pydantic import Field, field_validator, model_validator
+
+from persona_spark.config.base import Strict
+from persona_spark.time import is_zone
+
+
+class LakeConf(Strict):
+    """Where the tables are: a folder or a catalog schema, and what is fixed for the lake's life."""
+
+    path: str | None = None
+    catalog_schema: str | None = None
+    zone: str
+    currency: str = Field(pattern=r"^[A-Z]{3}$")
+
+    @field_validator("zone")
+    @classmethod
+    def _zone_exists(cls, zone: str) -> str:
+        if not is_zone(zone):
+            msg = f"zone {zone!r} is not an IANA time zone: write for example Asia/Shanghai"
+            raise ValueError(msg)
+        return zone
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.path is None) == (self.catalog_schema is None):
+            msg = "give either path (a folder) or catalog_schema, not both"
+            raise ValueError(msg)
+        return self
+
+
+class IngestConf(Strict):
+    """Limits beyond which a row is put in quarantine."""
+
+    largest_amount: Decimal = Field(default=Decimal(10_000_000), gt=0)
+    earliest_date: date = date(2000, 1, 1)
+
+
+class MlflowConf(Strict):
+    """Where MLflow keeps runs and models; null means SQLite and a folder beside the lake."""
+
+    tracking_uri: str | None = None
+    experiment: str = "persona-spark"
+    model_name: str = "persona-segments"
+
+
+class MainConf(Strict):
+    """`persona.yaml`: paths of the definition files are relative to it."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    lake: LakeConf
+    sources: tuple[str, ...] = Field(min_length=1)
+    features: str = "features.yaml"
+    scores: str = "scores.yaml"
+    tags: str = "tags.yaml"
+    segments: str = "segments.yaml"
+    ingest: IngestConf = IngestConf()
+    mlflow: MlflowConf = MlflowConf()

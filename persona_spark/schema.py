@@ -1,0 +1,343 @@
+"""The contracts of the lake's tables: names, keys, columns, types and what each column means.
+
+Tables whose columns follow from the configuration (tiles, features, profiles) are built by the module of their stage
+from the same `Column` and `Table` values. Types are Spark SQL type names in lower case.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MONEY = "decimal(18,2)"
+"""Type of money at the borders; inside, money is a bigint of minor units (cents)."""
+
+EVENT_TYPES = (
+    "view",
+    "click",
+    "search",
+    "favourite",
+    "cart",
+    "order",
+    "pay",
+    "return",
+    "review",
+    "share",
+    "like",
+    "comment",
+    "invite",
+    "follow",
+    "service",
+    "content_view",
+)
+"""The canonical event types; mappings translate a feed's own words into these."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a contract.
+
+    Attributes:
+        name: the column's name.
+        type: Spark SQL type, for example `decimal(18,2)`.
+        comment: what it means, with its unit and what null means.
+        nullable: whether null is allowed.
+    """
+
+    name: str
+    type: str
+    comment: str
+    nullable: bool = True
+
+
+@dataclass(frozen=True)
+class Table:
+    """The contract of a table.
+
+    Attributes:
+        name: the table's name, which is also its folder in a lake that is a folder.
+        comment: grain and purpose in a sentence.
+        columns: in the order in which they are stored.
+        key: columns that identify a row; never null.
+        partition_by: columns that lay out the files.
+    """
+
+    name: str
+    comment: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    partition_by: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        names = self.names
+        unknown = [name for name in (*self.key, *self.partition_by) if name not in names]
+        if unknown or len(set(names)) != len(names):
+            msg = f"table {self.name}: key or partition columns {unknown} unknown, or a column name stands twice"
+            raise ValueError(msg)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Column names in stored order."""
+        return tuple(column.name for column in self.columns)
+
+    def column(self, name: str) -> Column:
+        """The column called `name`.
+
+        Raises:
+            KeyError: when there is none.
+        """
+        return next(column for column in self.columns if column.name == name) if name in self.names else _missing(name)
+
+    @property
+    def ddl(self) -> str:
+        """The columns as a Spark DDL string; key columns and others that are never null carry NOT NULL."""
+        return ", ".join(f"`{c.name}` {c.type}{'' if self.may_be_null(c) else ' NOT NULL'}" for c in self.columns)
+
+    def may_be_null(self, column: Column) -> bool:
+        """Whether `column` of this table may hold null."""
+        return column.nullable and column.name not in self.key
+
+
+def _missing(name: str) -> Column:
+    raise KeyError(name)
+
+
+_INGEST_SEQ = Column("ingest_seq", "bigint", "Number of the committed ingest that brought the row.", nullable=False)
+_SOURCE = Column("source", "string", "Name of the feed's mapping in conf/sources.", nullable=False)
+_NAMESPACE = Column("namespace", "string", "Whose ids these are; account, item and order ids start with it.", nullable=False)
+
+LAKE = Table(
+    "lake_info",
+    "What is fixed for the life of a lake; one row.",
+    (
+        Column("zone", "string", "IANA zone of event_date and of as_of.", nullable=False),
+        Column("currency", "string", "ISO 4217 code of the reporting currency.", nullable=False),
+        Column("layout", "int", "Version of the lake's table layout.", nullable=False),
+    ),
+    key=("layout",),
+)
+
+EVENTS = Table(
+    "events",
+    "Canonical events, one row an event.",
+    (
+        Column("event_id", "string", "Id of the event within its namespace, given or derived.", nullable=False),
+        _NAMESPACE,
+        _SOURCE,
+        Column("platform", "string", "Where it happened: taobao, jd, store, ...", nullable=False),
+        Column("channel", "string", "Way in on the platform: app, web, live, ...; null if unknown."),
+        Column("event_time", "timestamp", "When it happened (UTC).", nullable=False),
+        Column("event_date", "date", "Local date in the lake's zone.", nullable=False),
+        Column("event_month", "date", "First day of event_date's month; the partition.", nullable=False),
+        Column("event_hour", "int", "Local hour 0-23 in the source's zone.", nullable=False),
+        Column("account_id", "string", "<namespace>:<native id> of the account.", nullable=False),
+        Column("item_id", "string", "<namespace>:<native id> of the item; null if the event has none."),
+        Column("order_id", "string", "<namespace>:<native id> of the order; null if the event has none."),
+        Column("event_type", "string", "One of the canonical event types.", nullable=False),
+        Column("session_id", "string", "<namespace>:<native id> of the session; null if unknown."),
+        Column("category", "string", "Item category, from the feed or else from `items`."),
+        Column("brand", "string", "Item brand, from the feed or else from `items`."),
+        Column("quantity", "bigint", "Pieces, >= 0; null if not stated."),
+        Column("amount", MONEY, "Money in the reporting currency, >= 0; of a return, what was paid back."),
+        Column("amount_original", MONEY, "The same money in the feed's currency."),
+        Column("currency", "string", "ISO 4217 code of amount_original."),
+        Column("discount", MONEY, "Discount granted, in the reporting currency, >= 0."),
+        Column("promotion_id", "string", "Promotion that the event belongs to; null outside promotions."),
+        Column("dwell_seconds", "bigint", "Time spent, seconds, >= 0."),
+        Column("content_type", "string", "Kind of content seen: short_video, live, article, ..."),
+        Column("rating", "int", "Stars given in a review, 1-5."),
+        Column("text", "string", "Words of a review, search or comment."),
+        Column("attributes", "map<string,string>", "Everything else that the mapping keeps."),
+        _INGEST_SEQ,
+    ),
+    key=("namespace", "event_id"),
+    partition_by=("event_month",),
+)
+
+ACCOUNTS = Table(
+    "accounts",
+    "What is known of an account, one row a version; the latest by (valid_from, ingest_seq) holds.",
+    (
+        Column("account_id", "string", "<namespace>:<native id> of the account.", nullable=False),
+        _NAMESPACE,
+        _SOURCE,
+        Column("platform", "string", "Platform of the login.", nullable=False),
+        Column("registered_at", "timestamp", "When the account was opened (UTC)."),
+        Column("valid_from", "date", "Local date from which this version holds.", nullable=False),
+        Column("link_keys", "array<string>", "Keyed hashes shared by accounts of one person (phone, union id, ...), sorted."),
+        Column("attributes", "map<string,string>", "Attributes as text; conf/features.yaml types and publishes them."),
+        _INGEST_SEQ,
+    ),
+    key=("account_id", "valid_from", "ingest_seq"),
+)
+
+ITEMS = Table(
+    "items",
+    "What is known of an item, one row a version; the latest by ingest_seq holds.",
+    (
+        Column("item_id", "string", "<namespace>:<native id> of the item.", nullable=False),
+        _NAMESPACE,
+        _SOURCE,
+        Column("category", "string", "Category that preferences count."),
+        Column("brand", "string", "Brand that preferences count."),
+        Column("name", "string", "Title shown to people."),
+        Column("price", MONEY, "List price in the reporting currency."),
+        Column("attributes", "map<string,string>", "Everything else that the mapping keeps."),
+        _INGEST_SEQ,
+    ),
+    key=("item_id", "ingest_seq"),
+)
+
+QUARANTINE = Table(
+    "quarantine",
+    "Rows that could not be taken in, one each, with every reason.",
+    (
+        _SOURCE,
+        Column("target", "string", "Table the row was meant for: events, accounts or items.", nullable=False),
+        Column("path", "string", "File the row came from.", nullable=False),
+        Column("reasons", "array<string>", "Every reason, sorted.", nullable=False),
+        Column("raw", "string", "The record as JSON, or the line as read.", nullable=False),
+        _INGEST_SEQ,
+    ),
+    key=(),
+)
+
+INGEST = Table(
+    "ingest",
+    "Committed ingests, one row a feed and ingest; read = loaded + duplicates + quarantined.",
+    (
+        _INGEST_SEQ,
+        _SOURCE,
+        Column("target", "string", "Table that was fed: events, accounts or items.", nullable=False),
+        Column("ingested_at", "timestamp", "The time the ingest was told it runs at (UTC).", nullable=False),
+        Column("files", "bigint", "Files taken in.", nullable=False),
+        Column("read", "bigint", "Rows read.", nullable=False),
+        Column("loaded", "bigint", "Rows added to the target.", nullable=False),
+        Column("duplicates", "bigint", "Rows that were known already or stood twice.", nullable=False),
+        Column("quarantined", "bigint", "Rows put in quarantine.", nullable=False),
+        Column("ambiguous_times", "bigint", "Local times that occur twice (clock set back); the earlier was taken.", nullable=False),
+        Column("nonexistent_times", "bigint", "Local times that do not exist (clock set forward); moved forward.", nullable=False),
+        Column("min_event_date", "date", "First local date touched; null when none."),
+        Column("max_event_date", "date", "Last local date touched; null when none."),
+        Column("mapping_hash", "string", "Hash of the mapping used.", nullable=False),
+    ),
+    key=("ingest_seq",),
+)
+
+INGEST_FILE = Table(
+    "ingest_file",
+    "Files taken in, one row a file version; a file counts once its ingest_seq stands in `ingest`.",
+    (
+        _SOURCE,
+        Column("target", "string", "Table that was fed.", nullable=False),
+        Column("path", "string", "Path of the file.", nullable=False),
+        Column("size", "bigint", "Bytes.", nullable=False),
+        Column("modified_at", "timestamp", "Modification time.", nullable=False),
+        Column("header_hash", "string", "Hash of the column names found.", nullable=False),
+        Column("rows", "bigint", "Rows read from the file.", nullable=False),
+        _INGEST_SEQ,
+    ),
+    key=("source", "target", "path", "ingest_seq"),
+)
+
+IDENTITY = Table(
+    "identity",
+    "Which user an account belongs to, one row an account known at as_of.",
+    (
+        Column("as_of", "date", "The links dated before this day were used.", nullable=False),
+        Column("account_id", "string", "The account.", nullable=False),
+        Column("user_id", "string", "The person behind it; minted from the group's first account.", nullable=False),
+        Column("ingest_seq", "bigint", "What was known: the last ingest that was used.", nullable=False),
+    ),
+    key=("as_of", "account_id"),
+    partition_by=("as_of",),
+)
+
+USER_ALIAS = Table(
+    "user_alias",
+    "User ids that changed because accounts were merged or parted, one row a change.",
+    (
+        Column("as_of", "date", "The day as of which the change was first seen.", nullable=False),
+        Column("account_id", "string", "The account whose user changed.", nullable=False),
+        Column("old_user_id", "string", "User before.", nullable=False),
+        Column("new_user_id", "string", "User after.", nullable=False),
+    ),
+    key=("as_of", "account_id"),
+    partition_by=("as_of",),
+)
+
+_AS_OF = Column("as_of", "date", "The day the row describes: events before it count.", nullable=False)
+_USER = Column("user_id", "string", "The user.", nullable=False)
+
+USER_SCORES = Table(
+    "user_scores",
+    "Scores of every user, one row a user and as_of.",
+    (
+        _AS_OF,
+        _USER,
+        Column("rfm_recency_days", "int", "Days from the last paid order to as_of; null without paid orders in the RFM window."),
+        Column("rfm_frequency", "bigint", "Paid orders in the RFM window; null without paid orders in it."),
+        Column("rfm_monetary", MONEY, "Paid less returned in the RFM window; null without paid orders in it."),
+        Column("rfm_monetary_gross", MONEY, "Paid in the RFM window; null without paid orders in it."),
+        Column("rfm_recency_score", "int", "Quintile 1-5, 5 the most recent; null without paid orders in the RFM window."),
+        Column("rfm_frequency_score", "int", "Quintile 1-5, 5 the most orders; null likewise."),
+        Column("rfm_monetary_score", "int", "Quintile 1-5, 5 the most money; null likewise."),
+        Column("rfm_score", "string", "The three scores in the order R, F, M, such as 545; null likewise."),
+        Column("rfm_segment", "string", "Named segment of conf/scores.yaml.", nullable=False),
+        Column("lifecycle_stage", "string", "Stage of conf/scores.yaml; the first rule that holds.", nullable=False),
+    ),
+    key=("as_of", "user_id"),
+    partition_by=("as_of",),
+)
+
+USER_TAGS = Table(
+    "user_tags",
+    "Tags that hold, one row a user, tag and as_of.",
+    (_AS_OF, _USER, Column("tag", "string", "Name of the tag in conf/tags.yaml.", nullable=False)),
+    key=("as_of", "user_id", "tag"),
+    partition_by=("as_of",),
+)
+
+TAG_HISTORY = Table(
+    "tag_history",
+    "Tags gained and lost against the as_of before, one row a user, tag and change.",
+    (
+        _AS_OF,
+        _USER,
+        Column("tag", "string", "Name of the tag.", nullable=False),
+        Column("change", "string", "gained or lost.", nullable=False),
+    ),
+    key=("as_of", "user_id", "tag"),
+    partition_by=("as_of",),
+)
+
+USER_SEGMENTS = Table(
+    "user_segments",
+    "Segment of every user that the model covers, one row a user and as_of.",
+    (
+        _AS_OF,
+        _USER,
+        Column("segment_id", "int", "Segment's stable number.", nullable=False),
+        Column("segment_name", "string", "Segment's name, made from what sets it apart.", nullable=False),
+        Column("distance", "double", "Distance to the segment's centre in the scaled feature space.", nullable=False),
+        Column("model_version", "string", "Version of the segment model used.", nullable=False),
+    ),
+    key=("as_of", "user_id"),
+    partition_by=("as_of",),
+)
+
+RUN_LOG = Table(
+    "run_log",
+    "One row a stage of a run.",
+    (
+        Column("run_id", "string", "Id of the run.", nullable=False),
+        Column("stage", "string", "Stage's name.", nullable=False),
+        Column("as_of", "date", "The day as of which it ran; null for ingest."),
+        Column("started_at", "timestamp", "Start (UTC).", nullable=False),
+        Column("rows_in", "bigint", "Rows read; null when the stage failed before it knew."),
+        Column("rows_out", "bigint", "Rows written; null when the stage failed."),
+        Column("seconds", "double", "Duration, seconds.", nullable=False),
+        Column("status", "string", "ok, skipped or failed.", nullable=False),
+        Column("error", "string", "First line of the error; null unless failed."),
+    ),
+    key=("run_id", "stage", "started_at"),
+)

@@ -1,0 +1,83 @@
+"""Time as values: the moment a profile is made for, and half-open windows of local dates before it.
+
+Nothing in the package asks the clock: `as_of` comes in from the command line or the caller.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from persona_spark.errors import UsageError
+
+_WINDOW = re.compile(r"^([1-9][0-9]{0,4})d$")
+LIFETIME = "lifetime"
+
+
+@dataclass(frozen=True, order=True)
+class AsOf:
+    """What a run sees: events with `event_date < date` that were known when ingest `ingest_seq` was committed."""
+
+    date: date
+    ingest_seq: int
+
+
+@dataclass(frozen=True)
+class Window:
+    """A half-open range of local dates ending before `as_of`: `30d` is [as_of - 30, as_of), `lifetime` has no start.
+
+    Attributes:
+        days: length in days; None for `lifetime`.
+    """
+
+    days: int | None
+
+    @classmethod
+    def parse(cls, text: str) -> Window:
+        """Read `7d`, `365d` or `lifetime`.
+
+        Raises:
+            UsageError: for anything else.
+        """
+        if text == LIFETIME:
+            return cls(None)
+        match = _WINDOW.match(text)
+        if match is None:
+            msg = f"window {text!r} is not understood: write a number of days such as 30d, or lifetime"
+            raise UsageError(msg)
+        return cls(int(match.group(1)))
+
+    @property
+    def label(self) -> str:
+        """The suffix of column names: `30d`, `lifetime`."""
+        return LIFETIME if self.days is None else f"{self.days}d"
+
+    def start(self, as_of: date) -> date | None:
+        """The first date inside the window; None for `lifetime`."""
+        return None if self.days is None else as_of - timedelta(days=self.days)
+
+
+def parse_date(text: str) -> date:
+    """Read a date written as YYYY-MM-DD.
+
+    Raises:
+        UsageError: for anything else.
+    """
+    try:
+        if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+            raise ValueError(text)
+        return date.fromisoformat(text)
+    except ValueError:
+        msg = f"{text!r} is not a date: write it as YYYY-MM-DD, for example 2018-01-01"
+        raise UsageError(msg) from None
+
+
+def is_zone(name: str) -> bool:
+    """Whether `name` is a zone of the IANA time zone database, such as `Asia/Shanghai`."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
