@@ -1,0 +1,56 @@
+"""Holding frames to the contracts of their tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+from pyspark.sql.types import StructField, StructType
+
+from persona_spark.errors import ContractError
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+    from persona_spark.schema import Table
+
+
+def enforce(df: DataFrame, table: Table) -> DataFrame:
+    """`df` with exactly the columns of `table`, in its order, carrying their comments.
+
+    Raises:
+        ContractError: when a column is missing or too many, or has another type; all differences at once.
+    """
+    found = {field.name: field.dataType.simpleString() for field in df.schema.fields}
+    problems = [f"column {name} is not part of the table" for name in found if name not in table.names]
+    for column in table.columns:
+        if column.name not in found:
+            problems.append(f"column {column.name} ({column.type}) is missing")
+        elif found[column.name] != column.type:
+            problems.append(f"column {column.name} is {found[column.name]}, the table has {column.type}")
+    if problems:
+        raise ContractError(f"frame does not fit table {table.name}: " + "; ".join(problems))
+    return df.select(*(F.col(f"`{c.name}`").alias(c.name, metadata={"comment": c.comment}) for c in table.columns))
+
+
+def struct_of(table: Table) -> StructType:
+    """The Spark schema of `table`, with comments and nullability."""
+    fields = StructType.fromDDL(table.ddl)
+    return StructType(
+        [
+            StructField(field.name, field.dataType, table.may_be_null(column), {"comment": column.comment})
+            for field, column in zip(fields.fields, table.columns, strict=True)
+        ]
+    )
+
+
+def check_unique(df: DataFrame, table: Table) -> None:
+    """Count rows that share a key.
+
+    Raises:
+        ContractError: when a key stands twice, with examples.
+    """
+    twice = df.groupBy(*table.key).count().where(F.col("count") > 1).limit(3).collect()
+    if twice:
+        examples = "; ".join(", ".join(f"{name}={row[name]}" for name in table.key) for row in twice)
+        raise ContractError(f"table {table.name} would hold more than one row for a key, for example {examples}")

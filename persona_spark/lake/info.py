@@ -1,0 +1,57 @@
+"""Opening a lake: its zone and currency are fixed when it is first used, and checked ever after."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from persona_spark.errors import LakeError
+from persona_spark.lake.tables import Lake, check_writable
+from persona_spark.schema import LAKE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pyspark.sql import SparkSession
+
+    from persona_spark.config.main import LakeConf
+
+LAYOUT = 1
+"""Version of the tables' layout; a lake of another version is refused."""
+
+
+def open_lake(spark: SparkSession, conf: LakeConf, folder: Path, path: str | None = None) -> Lake:
+    """The lake that the configuration names, created when it is new.
+
+    Args:
+        spark: the session.
+        conf: the `lake` part of the main configuration file.
+        folder: where a relative path of the configuration starts.
+        path: a folder that wins over the configuration; relative to the working directory.
+
+    Raises:
+        SetupError: when a local folder cannot be written.
+        LakeError: when the lake was made with another zone, currency or layout.
+    """
+    lake = Lake(spark, path=lake_path(conf, folder, path), schema=None if path else conf.catalog_schema)
+    wanted = (conf.zone, conf.currency, LAYOUT)
+    if not lake.exists(LAKE):
+        if lake.root is not None:
+            check_writable(lake.root)
+        lake.replace(spark.createDataFrame([wanted], "zone string, currency string, layout int"), LAKE)
+        return lake
+    found = tuple(lake.read(LAKE).select("zone", "currency", "layout").collect()[0])
+    if found != wanted:
+        raise LakeError(
+            f"the lake {lake.root or lake.schema} was made with (zone, currency, layout) = {found}, the configuration says {wanted}: "
+            "these are fixed for the life of a lake; use another lake, or correct the configuration"
+        )
+    return lake
+
+
+def lake_path(conf: LakeConf, folder: Path, path: str | None = None) -> str | None:
+    """The lake's folder; None when the lake is a catalog schema."""
+    if path is not None:
+        return path
+    if conf.path is None or "://" in conf.path:
+        return conf.path
+    return str((folder / conf.path).resolve())

@@ -1,0 +1,119 @@
+"""The one place that builds a Spark session.
+
+Started by spark-submit, the session takes what the cluster gives and sets only what correctness needs. Started from
+Python or the command line, it is a local session with settings for one machine.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+from persona_spark.errors import SetupError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DELTA_PACKAGE = "io.delta:delta-spark_4.2_2.13:4.4.0"
+MINIMUM_JAVA = 17
+
+_CORRECTNESS = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.ansi.enabled": "true",
+    # A pruned CSV read does not look at all fields of a line, so it would miss lines that are too short or too long.
+    "spark.sql.csv.parser.columnPruning.enabled": "false",
+    # pandas and other writers store timestamps with nanoseconds; Spark reads them as numbers that a mapping can name.
+    "spark.sql.legacy.parquet.nanosAsLong": "true",
+}
+_DELTA = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+}
+_LOCAL = {
+    "spark.driver.memory": "4g",
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.databricks.delta.snapshotPartitions": "2",
+    "spark.databricks.delta.optimizeWrite.enabled": "true",
+}
+
+
+def java_version() -> int | None:
+    """Major version of the Java that Spark would start; None when there is none."""
+    home = os.environ.get("JAVA_HOME")
+    command = os.path.join(home, "bin", "java") if home else shutil.which("java")  # noqa: PTH118 - a command, not a path of ours
+    if not command:
+        return None
+    try:
+        printed = subprocess.run([command, "-version"], capture_output=True, text=True, check=True, timeout=30).stderr  # noqa: S603 - the user's own Java
+    except (OSError, subprocess.SubprocessError):
+        return None
+    match = re.search(r'version "(?:1\.)?(\d+)', printed)
+    return int(match.group(1)) if match else None
+
+
+def check_java() -> None:
+    """Fail early when Spark could not start.
+
+    Raises:
+        SetupError: when Java is missing or too old.
+    """
+    version = java_version()
+    if version is None:
+        msg = f"Java was not found. Spark needs Java {MINIMUM_JAVA} or newer: install a JDK and set JAVA_HOME, or put java on PATH."
+        raise SetupError(msg)
+    if version < MINIMUM_JAVA:
+        msg = f"Java {version} is too old. Spark needs Java {MINIMUM_JAVA} or newer: set JAVA_HOME to a newer JDK."
+        raise SetupError(msg)
+
+
+def started_by_submit() -> bool:
+    """Whether spark-submit started this process and owns the session's resources."""
+    return "PYSPARK_GATEWAY_PORT" in os.environ
+
+
+def build_session(app_name: str = "persona-spark", settings: Mapping[str, str] | None = None) -> SparkSession:
+    """The session, new or the one that is active.
+
+    Args:
+        app_name: name shown by the cluster.
+        settings: Spark settings that win over the local defaults; correctness settings cannot be changed.
+
+    Raises:
+        SetupError: when Java is missing or too old, or when Spark or the Delta jars cannot be loaded.
+    """
+    if started_by_submit():
+        defaults = dict(_DELTA)
+    else:
+        check_java()
+        cores = os.cpu_count() or 1
+        defaults = {
+            "spark.master": f"local[{cores}]",
+            "spark.jars.packages": DELTA_PACKAGE,
+            "spark.sql.shuffle.partitions": str(max(4, 2 * cores)),
+            **_LOCAL,
+            **_DELTA,
+        }
+    wanted = {**defaults, **(settings or {}), **_CORRECTNESS}
+    builder = SparkSession.builder.appName(app_name)
+    for key, value in wanted.items():
+        builder = builder.config(key, value)
+    try:
+        spark = builder.getOrCreate()
+    except (PySparkException, RuntimeError) as error:
+        msg = (
+            f"Spark did not start: {str(error).splitlines()[0]}. If the lines above speak of unresolved dependencies, the Delta jars "
+            f"({DELTA_PACKAGE}) could not be fetched: check the network or the Ivy settings. `persona doctor` checks each part."
+        )
+        raise SetupError(msg) from error
+    if not started_by_submit():
+        spark.sparkContext.setLogLevel("ERROR")
+    return spark

@@ -1,0 +1,184 @@
+"""The lake: named Delta tables in a folder or in a catalog schema. The only module that imports delta.
+
+Every write is one commit, and writing the same again leaves the same content, so a killed stage is simply run again.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from delta.exceptions import DeltaConcurrentModificationException
+from delta.tables import DeltaTable
+from pyspark.sql import functions as F
+
+from persona_spark.errors import LakeError, SetupError
+from persona_spark.lake.contract import enforce, struct_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pyspark.sql import DataFrame, SparkSession
+
+    from persona_spark.schema import Table
+
+
+class Lake:
+    """Tables by name, in a folder (`path`) or in a catalog schema (`schema`), with the same code for both.
+
+    Args:
+        spark: the session.
+        path: folder of the lake; each table is a folder in it.
+        schema: catalog schema, such as `main.persona`; each table is a table in it.
+
+    Raises:
+        LakeError: unless exactly one of `path` and `schema` is given.
+    """
+
+    def __init__(self, spark: SparkSession, path: str | Path | None = None, schema: str | None = None) -> None:
+        if (path is None) == (schema is None):
+            msg = "a lake needs either a folder (path) or a catalog schema (schema)"
+            raise LakeError(msg)
+        self.spark = spark
+        self.schema = schema
+        self.root = None if path is None else _normal(str(path))
+
+    def location(self, table: Table) -> str:
+        """Where the table is: its folder, or its name in the catalog."""
+        return f"{self.root}/{table.name}" if self.schema is None else f"{self.schema}.{table.name}"
+
+    def exists(self, table: Table) -> bool:
+        """Whether the table has been created."""
+        if self.schema is None:
+            return bool(DeltaTable.isDeltaTable(self.spark, self.location(table)))
+        return bool(self.spark.catalog.tableExists(self.location(table)))
+
+    def read(self, table: Table) -> DataFrame:
+        """The table's rows; an empty frame with its schema when it does not exist yet."""
+        if not self.exists(table):
+            return self.spark.createDataFrame([], struct_of(table))
+        if self.schema is None:
+            return self.spark.read.format("delta").load(self.location(table))
+        return self.spark.read.table(self.location(table))
+
+    def require(self, table: Table, todo: str) -> DataFrame:
+        """The table's rows.
+
+        Args:
+            table: what to read.
+            todo: what to do when it is missing, for example `run persona ingest first`.
+
+        Raises:
+            LakeError: when the table does not exist.
+        """
+        if not self.exists(table):
+            msg = f"table {table.name} does not exist in {self.root or self.schema}: {todo}"
+            raise LakeError(msg)
+        return self.read(table)
+
+    def replace(self, df: DataFrame, table: Table) -> int:
+        """Replace the whole table in one commit, its columns too; returns the rows written."""
+        gone = self.exists(table) and set(self.read(table).columns) - set(table.names)
+        return self._write(enforce(df, table), table, {"overwriteSchema" if gone else "mergeSchema": "true"})
+
+    def replace_where(self, df: DataFrame, table: Table, condition: str) -> int:
+        """Replace the rows that meet `condition` in one commit; every row of `df` must meet it.
+
+        New columns of the contract are added to the table; returns the rows written.
+        """
+        self.create(table)
+        return self._write(enforce(df, table), table, {"replaceWhere": condition, "mergeSchema": "true"})
+
+    def append(self, df: DataFrame, table: Table) -> None:
+        """Add rows without looking at those that are there: only for logs, whose rows never repeat."""
+        self.create(table)
+        writer = enforce(df, table).write.format("delta").mode("append")
+        if self.schema is None:
+            writer.save(self.location(table))
+        else:
+            writer.saveAsTable(self.location(table))
+
+    def insert_new(self, df: DataFrame, table: Table, key: Sequence[str] | None = None) -> int:
+        """Insert the rows whose key is not in the table yet; `df` must hold each key once; returns the rows inserted.
+
+        Raises:
+            LakeError: when another writer changed the table meanwhile.
+        """
+        self.create(table)
+        same = " AND ".join(f"new.`{name}` <=> old.`{name}`" for name in (key or table.key))
+        merge = self._delta(table).alias("old").merge(enforce(df, table).alias("new"), same).whenNotMatchedInsertAll()
+        try:
+            merge.execute()
+        except DeltaConcurrentModificationException as error:
+            msg = f"table {table.name} was changed by another writer at the same time: run again"
+            raise LakeError(msg) from error
+        return self._metric(table, "numTargetRowsInserted")
+
+    def create(self, table: Table) -> None:
+        """Create the table, empty, with comments, NOT NULL and partitions; nothing happens when it exists."""
+        if self.exists(table):
+            return
+        builder = DeltaTable.createIfNotExists(self.spark).addColumns(struct_of(table)).comment(table.comment)
+        if table.partition_by:
+            builder = builder.partitionedBy(*table.partition_by)
+        if self.schema is None:
+            builder.location(self.location(table)).execute()
+        else:
+            builder.tableName(self.location(table)).execute()
+
+    def delete(self, table: Table, condition: str) -> None:
+        """Remove the rows that meet `condition`, in one commit."""
+        if self.exists(table):
+            self._delta(table).delete(condition)
+
+    def version(self, table: Table) -> int:
+        """Number of the table's last commit."""
+        return int(self._delta(table).history(1).select("version").collect()[0][0])
+
+    def _delta(self, table: Table) -> DeltaTable:
+        if self.schema is None:
+            return DeltaTable.forPath(self.spark, self.location(table))
+        return DeltaTable.forName(self.spark, self.location(table))
+
+    def _write(self, df: DataFrame, table: Table, options: dict[str, str]) -> int:
+        self.create(table)
+        writer = df.write.format("delta").mode("overwrite").options(**options).partitionBy(*table.partition_by)
+        try:
+            if self.schema is None:
+                writer.save(self.location(table))
+            else:
+                writer.saveAsTable(self.location(table))
+        except DeltaConcurrentModificationException as error:
+            msg = f"table {table.name} was changed by another writer at the same time: run again"
+            raise LakeError(msg) from error
+        return self._metric(table, "numOutputRows")
+
+    def _metric(self, table: Table, name: str) -> int:
+        metrics = self._delta(table).history(1).select("operationMetrics").collect()[0][0]
+        return int(metrics.get(name, 0))
+
+
+def max_of(df: DataFrame, column: str) -> int:
+    """Largest value of an integer column; 0 when there are no rows."""
+    return int(df.agg(F.coalesce(F.max(column), F.lit(0))).collect()[0][0])
+
+
+def check_writable(path: str) -> None:
+    """Fail early when a local lake folder cannot be written.
+
+    Raises:
+        SetupError: when the folder, or the nearest existing folder above it, is read-only.
+    """
+    if "://" in path:
+        return
+    folder = Path(_normal(path))
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        msg = f"the lake folder {path} cannot be written ({folder} is not a writable folder): choose another with --lake PATH"
+        raise SetupError(msg)
+
+
+def _normal(path: str) -> str:
+    return path.rstrip("/") if "://" in path else str(Path(path).expanduser().absolute())
