@@ -65,12 +65,12 @@ def parse_date(text: str) -> date:
     Raises:
         UsageError: for anything else.
     """
+    msg = f"{text!r} is not a date: write it as YYYY-MM-DD, for example 2018-01-01"
+    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+        raise UsageError(msg)
     try:
-        if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
-            raise ValueError(text)
         return date.fromisoformat(text)
     except ValueError:
-        msg = f"{text!r} is not a date: write it as YYYY-MM-DD, for example 2018-01-01"
         raise UsageError(msg) from None
 
 

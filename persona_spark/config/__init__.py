@@ -1,0 +1,1 @@
+"""The configuration: strict models of conf/, checked without Spark."""

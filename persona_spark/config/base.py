@@ -86,7 +86,7 @@ def faults_of(error: ValidationError, model: type[BaseModel], file: str) -> list
     return [_fault(detail, model, file) for detail in error.errors(include_url=False)]
 
 
-def _fault(detail: Any, model: type[BaseModel], file: str) -> Fault:  # noqa: ANN401 - pydantic's own error dictionary
+def _fault(detail: Any, model: type[BaseModel], file: str) -> Fault:
     key = ".".join(str(part) for part in detail["loc"])
     if detail["type"] == "extra_forbidden":
         return Fault(file, key, "is not a known key", near_miss(str(detail["loc"][-1]), field_names(model)))
@@ -109,7 +109,7 @@ def field_names(model: type[BaseModel]) -> set[str]:
     return names
 
 
-def _models_in(annotation: Any) -> list[type[BaseModel]]:  # noqa: ANN401 - any type annotation
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [model for part in getattr(annotation, "__args__", ()) for model in _models_in(part)]

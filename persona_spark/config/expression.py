@@ -22,16 +22,98 @@ if TYPE_CHECKING:
 
 DIALECT = "spark"
 
-ALLOWED_FUNCTIONS = frozenset({
-    "abs", "array", "array_contains", "array_size", "cast", "ceil", "char_length", "coalesce", "concat", "concat_ws",
-    "contains", "date_add", "date_diff", "date_sub", "datediff", "day", "dayofweek", "dayofyear", "endswith", "exp", "floor", "get_json_object", "greatest", "hour", "if", "ifnull", "initcap", "instr", "isnotnull",
-    "isnull", "least", "left", "length", "ln", "log10", "log1p", "lower", "lpad", "ltrim", "make_date", "map", "md5",
-    "minute", "month", "months_between", "mod", "nullif", "nvl", "pmod", "pow", "power", "quarter", "regexp_extract",
-    "regexp_like", "regexp_replace", "replace", "reverse", "right", "rlike", "round", "rpad", "rtrim", "second", "sha2",
-    "sign", "size", "split", "split_part", "sqrt", "startswith", "substr", "substring", "to_date", "translate", "trim",
-    "trunc", "try_add", "try_cast", "try_divide", "try_multiply", "try_subtract", "try_to_date", "try_to_number",
-    "try_to_timestamp", "try_element_at", "upper", "weekday", "year",
-})  # fmt: skip
+ALLOWED_FUNCTIONS = frozenset(
+    [
+        "abs",
+        "array",
+        "array_contains",
+        "array_size",
+        "cast",
+        "ceil",
+        "char_length",
+        "coalesce",
+        "concat",
+        "concat_ws",
+        "contains",
+        "date_add",
+        "date_diff",
+        "date_sub",
+        "datediff",
+        "day",
+        "dayofweek",
+        "dayofyear",
+        "endswith",
+        "exp",
+        "floor",
+        "get_json_object",
+        "greatest",
+        "hour",
+        "if",
+        "ifnull",
+        "initcap",
+        "instr",
+        "isnotnull",
+        "isnull",
+        "least",
+        "left",
+        "length",
+        "ln",
+        "log10",
+        "log1p",
+        "lower",
+        "lpad",
+        "ltrim",
+        "make_date",
+        "map",
+        "md5",
+        "minute",
+        "mod",
+        "month",
+        "months_between",
+        "nullif",
+        "nvl",
+        "pmod",
+        "pow",
+        "power",
+        "quarter",
+        "regexp_extract",
+        "regexp_like",
+        "regexp_replace",
+        "replace",
+        "reverse",
+        "right",
+        "rlike",
+        "round",
+        "rpad",
+        "rtrim",
+        "second",
+        "sha2",
+        "sign",
+        "size",
+        "split",
+        "split_part",
+        "sqrt",
+        "startswith",
+        "substr",
+        "substring",
+        "to_date",
+        "translate",
+        "trim",
+        "trunc",
+        "try_add",
+        "try_cast",
+        "try_divide",
+        "try_element_at",
+        "try_multiply",
+        "try_subtract",
+        "try_to_date",
+        "try_to_number",
+        "try_to_timestamp",
+        "upper",
+        "weekday",
+        "year",
+    ]
+)
 """Deterministic row-wise functions of Spark SQL that expressions may call."""
 
 _SYNTAX = (
@@ -41,6 +123,8 @@ _SYNTAX = (
     exp.Cast, exp.TryCast, exp.DataType, exp.DataTypeParam, exp.DPipe, exp.Interval, exp.Var, exp.Tuple, exp.Dot, exp.Bracket,
     exp.Distance, exp.Escape,
 )  # fmt: skip
+
+_NAMED_FORMS = {exp.Query: "a subquery", exp.Subquery: "a subquery", exp.Window: "a window", exp.Star: "*"}
 
 _SAFE_FORMS: dict[type[exp.Expression], str] = {
     exp.Div: "try_divide",
@@ -120,21 +204,20 @@ def _first_line(error: Exception) -> str:
 
 
 def _forbidden(node: exp.Expression) -> str | None:
-    if isinstance(node, exp.Anonymous):
-        name = node.name.lower()
-        return None if name in ALLOWED_FUNCTIONS else f"function {name} is not allowed"
     if isinstance(node, _SYNTAX):
         return None
-    if isinstance(node, exp.Query | exp.Subquery):
-        return "a subquery is not allowed"
-    if isinstance(node, exp.Window):
-        return "a window is not allowed"
-    if isinstance(node, exp.Star):
-        return "* is not allowed"
     if isinstance(node, exp.Func):
-        names = {node.sql_name().lower(), *(name.lower() for name in type(node).sql_names()), _spark_name(node)}
-        return None if names & ALLOWED_FUNCTIONS else f"function {_spark_name(node)} is not allowed"
+        return None if _function_names(node) & ALLOWED_FUNCTIONS else f"function {_spark_name(node)} is not allowed"
+    for kind, name in _NAMED_FORMS.items():
+        if isinstance(node, kind):
+            return f"{name} is not allowed"
     return f"{type(node).__name__.lower()} is not allowed in an expression"
+
+
+def _function_names(node: exp.Func) -> set[str]:
+    if isinstance(node, exp.Anonymous):
+        return {node.name.lower()}
+    return {_spark_name(node), *(name.lower() for name in type(node).sql_names())}
 
 
 def _spark_name(node: exp.Expression) -> str:

@@ -1,0 +1,1 @@
+"""Sessions, tables and what was known: everything that touches storage."""

@@ -29,14 +29,11 @@ def open_lake(spark: SparkSession, conf: LakeConf, folder: Path, path: str | Non
         path: a folder that wins over the configuration; relative to the working directory.
 
     Raises:
-        SetupError: when a local folder cannot be written.
         LakeError: when the lake was made with another zone, currency or layout.
     """
     lake = Lake(spark, path=lake_path(conf, folder, path), schema=None if path else conf.catalog_schema)
     wanted = (conf.zone, conf.currency, LAYOUT)
     if not lake.exists(LAKE):
-        if lake.root is not None:
-            check_writable(lake.root)
         lake.replace(spark.createDataFrame([wanted], "zone string, currency string, layout int"), LAKE)
         return lake
     found = tuple(lake.read(LAKE).select("zone", "currency", "layout").collect()[0])
@@ -55,3 +52,14 @@ def lake_path(conf: LakeConf, folder: Path, path: str | None = None) -> str | No
     if conf.path is None or "://" in conf.path:
         return conf.path
     return str((folder / conf.path).resolve())
+
+
+def check_place(conf: LakeConf, folder: Path, path: str | None = None) -> None:
+    """Fail before Spark starts when a local lake folder cannot be written.
+
+    Raises:
+        SetupError: when it cannot.
+    """
+    place = lake_path(conf, folder, path)
+    if place is not None:
+        check_writable(place)

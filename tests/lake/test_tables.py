@@ -55,7 +55,7 @@ def test_insert_new_leaves_known_keys_alone(lake: Lake) -> None:
 
 
 def test_null_in_a_key_is_refused(lake: Lake) -> None:
-    with pytest.raises(Exception, match="(?i)not null"):
+    with pytest.raises(Exception, match=r"(?i)not null"):
         lake.replace(values(lake, "('2024-01-01', cast(null as bigint), 'a')"), TABLE)
 
 

@@ -1,0 +1,90 @@
+"""The order of the stages, and nothing else: from a shop's files to a published release."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from persona_spark.features.compute import compute_features
+from persona_spark.identity.identify import identify
+from persona_spark.lake.known import committed_seq
+from persona_spark.profiles.publish import is_current, publish
+from persona_spark.scores.score import score
+from persona_spark.segments.assign import assign
+from persona_spark.segments.train import needs_training, train
+from persona_spark.sources.ingest import ingest
+from persona_spark.tags.tag import tag
+from persona_spark.tiles.tile import tile
+from persona_spark.time import AsOf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import date
+
+    from persona_spark.config.load import Conf
+    from persona_spark.lake.result import StageResult
+    from persona_spark.lake.tables import Lake
+    from persona_spark.run_log import RunLog
+
+BEFORE_SEGMENTS: dict[str, Callable[[Lake, Conf, AsOf], StageResult]] = {
+    "identify": identify,
+    "tile": tile,
+    "features": compute_features,
+    "score": score,
+    "tag": tag,
+}
+STAGES: dict[str, Callable[[Lake, Conf, AsOf], StageResult]] = {
+    **BEFORE_SEGMENTS,
+    "train": train,
+    "assign": assign,
+    "publish": publish,
+}
+"""Every stage after ingest, by name, in order."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        as_of: what it saw.
+        changed: whether it made a release; False when the release was there already.
+        training: why segments were trained; None when they were not.
+    """
+
+    as_of: AsOf
+    changed: bool
+    training: str | None = None
+
+
+def run_ingest(lake: Lake, conf: Conf, log: RunLog) -> StageResult:
+    """Take in what is new in all feeds."""
+    return log.stage("ingest", None, lambda: ingest(lake, conf, log.started_at))
+
+
+def run_stage(name: str, lake: Lake, conf: Conf, day: date, log: RunLog) -> StageResult:
+    """Run one stage of `STAGES` for `day`, with all that has been ingested."""
+    as_of = AsOf(day, committed_seq(lake))
+    return log.stage(name, day, lambda: STAGES[name](lake, conf, as_of))
+
+
+def run(lake: Lake, conf: Conf, day: date, log: RunLog) -> Outcome:
+    """Everything: ingest what is new, then make the release of `day` unless it is published already.
+
+    Segments are trained only when there is no champion or the configuration asks for it.
+
+    Raises:
+        PersonaError: what the failing stage raises; earlier stages stay done, the serving release stays as it was.
+    """
+    run_ingest(lake, conf, log)
+    as_of = AsOf(day, committed_seq(lake))
+    reason = needs_training(lake, conf, as_of)
+    if reason is None and is_current(lake, conf, as_of):
+        return Outcome(as_of, changed=False)
+    for name in BEFORE_SEGMENTS:
+        run_stage(name, lake, conf, day, log)
+    if reason is not None:
+        run_stage("train", lake, conf, day, log)
+    run_stage("assign", lake, conf, day, log)
+    run_stage("publish", lake, conf, day, log)
+    return Outcome(as_of, changed=True, training=reason)
