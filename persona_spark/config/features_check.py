@@ -1,0 +1,179 @@
+"""What can be wrong with the meaning of conf/features.yaml, found without Spark, all at once."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from persona_spark.config.base import near_miss
+from persona_spark.config.expression import ExpressionError, compile_expression
+from persona_spark.config.features_columns import base_names, derived_expr, derived_windows, feature_columns
+from persona_spark.errors import UsageError
+from persona_spark.schema import EVENT_TYPES, EVENTS, USER_SCORES
+from persona_spark.time import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from persona_spark.config.features import FeaturesSpec, Measure
+
+_NAME = re.compile(r"^[a-z][a-z0-9_]*$")
+_HOURS = 24
+_RESERVED = (
+    "user_id", "as_of", "account_ids", "ingest_seq", "tags", "segment_id", "segment_name", "distance", "account_id", "event_date",
+    "event_month", "order_id", "session_id", "release_id",
+)  # fmt: skip
+_REGISTERED_AT = "registered_at"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake: where it stands in the file, and what is wrong."""
+
+    key: tuple[str, ...]
+    message: str
+
+
+def find_problems(spec: FeaturesSpec) -> list[Problem]:
+    """Everything wrong with the meaning of a file whose form is right."""
+    windows = list(_windows(spec))
+    problems = [*windows, *_names(spec), *_hour_bands(spec), *_measures(spec), *_references(spec), *_preferences(spec), *_attributes(spec)]
+    if not windows:
+        problems += [*_clashes(spec), *_derived(spec)]
+    return problems
+
+
+def _windows(spec: FeaturesSpec) -> Iterator[Problem]:
+    for position, text in enumerate(spec.windows):
+        try:
+            Window.parse(text)
+        except UsageError as error:
+            yield Problem(("windows", str(position)), str(error))
+    for text, times in Counter(spec.windows).items():
+        if times > 1:
+            yield Problem(("windows",), f"window {text} stands {times} times")
+
+
+def _names(spec: FeaturesSpec) -> Iterator[Problem]:
+    sections = ("hour_bands", "measures", "derived", "dates", "gaps", "preferences", "attributes")
+    for section in sections:
+        for name in getattr(spec, section):
+            if not _NAME.match(name):
+                yield Problem((section, name), "a name is small letters, digits and _, and starts with a letter")
+    for name in spec.dates:
+        if not name.endswith("_date"):
+            yield Problem(("dates", name), "the name of a date ends with _date")
+
+
+def _clashes(spec: FeaturesSpec) -> Iterator[Problem]:
+    taken = {name: "is a name of the profile's own" for name in (*_RESERVED, *USER_SCORES.names)}
+    for feature in feature_columns(spec):
+        name = feature.column.name
+        if name in taken:
+            yield Problem((feature.group, feature.source), f"column {name} {taken[name]}")
+        taken.setdefault(name, f"is made by {feature.group}.{feature.source} too")
+    stored = {name: "" for name in _RESERVED}
+    for name, measure in spec.measures.items():
+        column = f"{name}_minor" if measure.unit == "money" else name
+        if column in stored and name not in taken:
+            yield Problem(("measures", name), f"column {column} of the tile is taken{stored[column]}")
+        stored.setdefault(column, f" by measures.{name}")
+
+
+def _hour_bands(spec: FeaturesSpec) -> Iterator[Problem]:
+    covered: dict[int, str] = {}
+    for name, (start, end) in spec.hour_bands.items():
+        if not (0 <= start < _HOURS and 0 <= end <= _HOURS) or start == end:
+            yield Problem(("hour_bands", name), "a band is [first hour, hour after the last], hours 0 to 24, and not empty")
+            continue
+        for hour in hours_of(start, end):
+            if hour in covered:
+                yield Problem(("hour_bands", name), f"hour {hour} is in band {covered[hour]} too")
+            covered.setdefault(hour, name)
+    missing = [str(hour) for hour in range(_HOURS) if hour not in covered]
+    if spec.hour_bands and missing:
+        yield Problem(("hour_bands",), f"no band holds hour {', '.join(missing)}")
+
+
+def hours_of(start: int, end: int) -> list[int]:
+    """The hours of a band; one that ends before it starts goes over midnight."""
+    return [hour % _HOURS for hour in range(start, end if end > start else end + _HOURS)]
+
+
+def _measures(spec: FeaturesSpec) -> Iterator[Problem]:
+    for name, measure in spec.measures.items():
+        key = ("measures", name)
+        if sum(kind is not None for kind in (measure.count, measure.sum, measure.distinct)) != 1:
+            yield Problem(key, "give exactly one of count: true, sum: <expression>, distinct: days | orders | sessions")
+        if measure.sum is None and measure.unit != "count":
+            yield Problem((*key, "unit"), f"what is counted has the unit count, not {measure.unit}")
+        yield from _expression((*key, "where"), measure.where, EVENTS.names)
+        yield from _expression((*key, "sum"), measure.sum, EVENTS.names)
+    for kind in ("orders", "sessions"):
+        yield from _tile_dates({name: measure for name, measure in spec.measures.items() if measure.distinct == kind})
+
+
+def _tile_dates(measures: dict[str, Measure]) -> Iterator[Problem]:
+    seen: dict[str, str] = {}
+    for name, measure in measures.items():
+        key, column = ("measures", name, "dated_by"), measure.dated_by
+        if not _NAME.match(column) or column in _RESERVED:
+            yield Problem(key, f"{column!r} cannot name a column of the tile")
+        if column in seen:
+            yield Problem(key, f"measure {seen[column]} is dated by {column} too: name another")
+        seen.setdefault(column, name)
+
+
+def _references(spec: FeaturesSpec) -> Iterator[Problem]:
+    distinct = [name for name, measure in spec.measures.items() if measure.distinct is not None]
+    for name, date in spec.dates.items():
+        if (date.first is None) == (date.last is None):
+            yield Problem(("dates", name), "give either first: <distinct measure> or last: <distinct measure>")
+        yield from _known_measure(("dates", name), date.first or date.last, distinct)
+    for name, gap in spec.gaps.items():
+        yield from _known_measure(("gaps", name), gap.between, distinct)
+
+
+def _known_measure(key: tuple[str, ...], measure: str | None, distinct: list[str]) -> Iterator[Problem]:
+    if measure is not None and measure not in distinct:
+        yield Problem(key, f"{measure!r} is not a distinct measure ({near_miss(measure, distinct)})")
+
+
+def _derived(spec: FeaturesSpec) -> Iterator[Problem]:
+    known = base_names(spec)
+    for name, derived in spec.derived.items():
+        problems: set[str] = set()
+        for window in derived_windows(spec, derived.expr):
+            problems |= set(_messages(derived_expr(derived.expr, window), known))
+        yield from (Problem(("derived", name, "expr"), message) for message in sorted(problems))
+
+
+def _preferences(spec: FeaturesSpec) -> Iterator[Problem]:
+    known = (*EVENTS.names, *(("hour_band",) if spec.hour_bands else ()))
+    for name, preference in spec.preferences.items():
+        yield from _expression(("preferences", name, "key"), preference.key, known)
+        for kind in preference.weights:
+            if kind not in EVENT_TYPES:
+                yield Problem(("preferences", name, "weights", kind), f"is not an event type ({near_miss(kind, EVENT_TYPES)})")
+
+
+def _attributes(spec: FeaturesSpec) -> Iterator[Problem]:
+    stated = [name for name, attribute in spec.attributes.items() if attribute.expr is None]
+    for name, attribute in spec.attributes.items():
+        if attribute.key == _REGISTERED_AT and attribute.type != "date":
+            yield Problem(("attributes", name, "type"), "registered_at is published as a date")
+        yield from _expression(("attributes", name, "expr"), attribute.expr, ("as_of", *stated))
+
+
+def _expression(key: tuple[str, ...], text: str | None, known: Collection[str]) -> Iterator[Problem]:
+    if text is not None:
+        yield from (Problem(key, message) for message in _messages(text, known))
+
+
+def _messages(text: str, known: Collection[str]) -> list[str]:
+    try:
+        return compile_expression(text).unknown(known)
+    except ExpressionError as error:
+        return list(error.problems)
