@@ -265,6 +265,17 @@ USER_ALIAS = Table(
     partition_by=("as_of",),
 )
 
+TILE_STATE = Table(
+    "tile_state",
+    "What the tiles were made from, one row.",
+    (
+        Column("ingest_seq", "bigint", "The tiles hold the events of all ingests up to this one.", nullable=False),
+        Column("definition", "string", "Hash of the definitions by which they were made.", nullable=False),
+        Column("complete", "boolean", "False while tiles are being written; they are then made anew.", nullable=False),
+    ),
+    key=("ingest_seq",),
+)
+
 _AS_OF = Column("as_of", "date", "The day the row describes: events before it count.", nullable=False)
 _USER = Column("user_id", "string", "The user.", nullable=False)
 

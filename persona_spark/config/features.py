@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from persona_spark import __version__
 from persona_spark.config.base import Label, Strict
 from persona_spark.config.features_check import find_problems
 from persona_spark.config.features_columns import FeatureColumn, feature_columns
@@ -169,15 +170,32 @@ class FeaturesSpec(Strict):
 
     def tile_digest(self) -> str:
         """Hash of what decides the content of the tiles: not of labels, windows, decay or attributes."""
-        parts = {
-            "measures": {name: measure.model_dump(mode="json", exclude=_WORDS) for name, measure in self.measures.items()},
-            "keys": {name: [preference.key, preference.weights] for name, preference in self.preferences.items()},
-            "hour_bands": self.hour_bands,
-        }
-        return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+        keys = {name: [preference.key, preference.weights] for name, preference in self.preferences.items()}
+        return _hash([_meaning(self.model_dump(mode="json", include={"measures", "hour_bands"})), keys])
+
+    def value_digest(self) -> str:
+        """Hash of what decides values: not of labels, owners or words about nulls."""
+        return _hash(_meaning(self.model_dump(mode="json")))
 
 
-_WORDS = {"label", "owner"}
+def _meaning(sections: dict[str, Any]) -> dict[str, Any]:
+    return {
+        section: {name: _bare(entry) for name, entry in value.items()} if isinstance(value, dict) else value
+        for section, value in sections.items()
+        if section != "owner"
+    }
+
+
+def _bare(entry: Any) -> Any:
+    return {key: value for key, value in entry.items() if key not in _WORDS} if isinstance(entry, dict) else entry
+
+
+def _hash(value: Any) -> str:
+    text = json.dumps([__version__, value], sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+_WORDS = ("label", "owner", "null_when", "personal")
 
 
 def _together(model: type[FeaturesSpec], details: list[InitErrorDetails]) -> ValidationError:

@@ -68,13 +68,13 @@ def _names(spec: FeaturesSpec) -> Iterator[Problem]:
 
 
 def _clashes(spec: FeaturesSpec) -> Iterator[Problem]:
-    taken = {name: "is a name of the profile's own" for name in (*_RESERVED, *USER_SCORES.names)}
+    taken = dict.fromkeys((*_RESERVED, *USER_SCORES.names), "is a name of the profile's own")
     for feature in feature_columns(spec):
         name = feature.column.name
         if name in taken:
             yield Problem((feature.group, feature.source), f"column {name} {taken[name]}")
         taken.setdefault(name, f"is made by {feature.group}.{feature.source} too")
-    stored = {name: "" for name in _RESERVED}
+    stored = dict.fromkeys(_RESERVED, "")
     for name, measure in spec.measures.items():
         column = f"{name}_minor" if measure.unit == "money" else name
         if column in stored and name not in taken:

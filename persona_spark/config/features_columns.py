@@ -176,7 +176,7 @@ def _owner(spec: FeaturesSpec, entry: Entry) -> str:
     return entry.owner or spec.owner
 
 
-def _feature(
+def _feature(  # noqa: PLR0917 - one call a column reads best on one line
     name: str, kind: str, group: str, source: str, label: Label, unit: str, null_when: str, owner: str, ages: tuple[int, ...]
 ) -> FeatureColumn:
     nullable = bool(null_when)

@@ -1,0 +1,1 @@
+"""Features: what users did, over windows, as of a day."""

@@ -1,0 +1,133 @@
+"""From the raw form of `user_features` to the published form of a profile: money as decimals, dates as days, ratios."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pyspark.sql import functions as F
+
+from persona_spark.config.expression import compile_expression
+from persona_spark.config.features_columns import (
+    days_since,
+    derived_expr,
+    derived_name,
+    derived_type,
+    derived_windows,
+    preferred,
+    stored_windowed,
+    windowed,
+)
+from persona_spark.config.tile_tables import user_features_table
+from persona_spark.errors import LakeError
+from persona_spark.schema import MONEY, USER_SCORES, USER_SEGMENTS, USER_TAGS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+    from datetime import date
+
+    from pyspark.sql import Column, DataFrame
+
+    from persona_spark.config.features import FeaturesSpec
+    from persona_spark.config.load import Conf
+    from persona_spark.lake.tables import Lake
+    from persona_spark.schema import Column as ContractColumn
+    from persona_spark.schema import Table
+
+__all__ = ["profile_columns", "profile_frame", "published", "user_features_table"]
+
+Part = Literal["scores", "tags", "segments"]
+
+
+def profile_columns(spec: FeaturesSpec) -> tuple[ContractColumn, ...]:
+    """Published columns of the profile's base, in order."""
+    return spec.profile_columns()
+
+
+def profile_frame(lake: Lake, conf: Conf, as_of: date, parts: Collection[Part] = ()) -> DataFrame:
+    """One row a user of `user_features` at `as_of`, in published form.
+
+    Args:
+        lake: the lake.
+        conf: the configuration.
+        as_of: the day.
+        parts: what to join: `scores` adds the columns of `user_scores`; `tags` a sorted array, empty when none holds; `segments`
+            segment_id, segment_name and distance, null when the model does not cover the user.
+
+    Raises:
+        LakeError: when there are no features as of the day, or they were computed by other definitions.
+    """
+    spec = conf.features
+    raw = _features(lake, spec, as_of)
+    frame = published(raw, spec)
+    if "scores" in parts:
+        frame = frame.join(_at(lake, USER_SCORES, as_of), "user_id", "left")
+    if "tags" in parts:
+        tags = _at(lake, USER_TAGS, as_of).groupBy("user_id").agg(F.sort_array(F.collect_set("tag")).alias("tags"))
+        none = F.array().cast("array<string>")
+        frame = frame.join(tags, "user_id", "left").withColumn("tags", F.coalesce(F.col("tags"), none))
+    if "segments" in parts:
+        segments = _at(lake, USER_SEGMENTS, as_of).select("user_id", "segment_id", "segment_name", "distance")
+        frame = frame.join(segments, "user_id", "left")
+    return frame
+
+
+def published(raw: DataFrame, spec: FeaturesSpec) -> DataFrame:
+    """Rows of `user_features` with the columns of `profile_columns`."""
+    base = raw.select(
+        "user_id", "as_of", "account_ids", *_attributes(spec), *_dates(spec), *spec.gaps, *_measures(spec), *_preferences(spec)
+    )
+    derived = base.select("*", *_derived(spec))
+    return derived.select(*(column.name for column in spec.profile_columns()))
+
+
+def _features(lake: Lake, spec: FeaturesSpec, as_of: date) -> DataFrame:
+    todo = f"run persona features --as-of {as_of} first"
+    raw = lake.require(user_features_table(spec), todo).where(F.col("as_of") == F.lit(as_of))
+    first = raw.select("definition").limit(1).collect()
+    if not first:
+        raise LakeError(f"user_features has no rows as of {as_of}: {todo}")
+    if first[0].definition not in (None, spec.value_digest()):
+        raise LakeError(f"user_features as of {as_of} was computed by other definitions than those in use: {todo}")
+    return raw
+
+
+def _at(lake: Lake, table: Table, as_of: date) -> DataFrame:
+    return lake.read(table).where(F.col("as_of") == F.lit(as_of)).drop("as_of")
+
+
+def _attributes(spec: FeaturesSpec) -> Iterator[Column]:
+    for name, attribute in spec.attributes.items():
+        stated = F.col(name)
+        if attribute.expr is None:
+            yield stated
+        else:
+            computed = F.expr(f"try_cast(({compile_expression(attribute.expr).sql}) as {attribute.type})")
+            yield F.coalesce(stated, computed).alias(name)
+
+
+def _dates(spec: FeaturesSpec) -> Iterator[Column]:
+    for name in spec.dates:
+        yield F.col(name)
+        yield F.date_diff(F.col("as_of"), F.col(name)).alias(days_since(name))
+
+
+def _measures(spec: FeaturesSpec) -> Iterator[Column]:
+    for name, measure in spec.measures.items():
+        for window in spec.parsed_windows:
+            stored = F.col(stored_windowed(spec, name, window))
+            value = (stored.cast("decimal(20,0)") / F.lit(100)).cast(MONEY) if measure.unit == "money" else stored
+            yield value.alias(windowed(name, window))
+
+
+def _preferences(spec: FeaturesSpec) -> Iterator[Column]:
+    for name in spec.preferences:
+        yield F.col(preferred(name))
+        weight, total = F.col(f"{preferred(name)}_weight"), F.col(f"{preferred(name)}_total")
+        yield (weight.cast("double") / total.cast("double")).alias(f"{preferred(name)}_share")
+
+
+def _derived(spec: FeaturesSpec) -> Iterator[Column]:
+    for name, derived in spec.derived.items():
+        for window in derived_windows(spec, derived.expr):
+            sql = compile_expression(derived_expr(derived.expr, window)).sql
+            yield F.expr(f"try_cast(({sql}) as {derived_type(derived.unit)})").alias(derived_name(name, window))
