@@ -336,6 +336,82 @@ USER_SEGMENTS = Table(
     partition_by=("as_of",),
 )
 
+SEGMENT_MODEL = Table(
+    "segment_model",
+    "Segment models with all that scoring needs, one row a model; at most one is the champion.",
+    (
+        Column("model_version", "string", "Version: day of training and hash of what it was trained on.", nullable=False),
+        Column("status", "string", "champion (live), retired (was live) or rejected (failed a gate).", nullable=False),
+        Column("status_as_of", "date", "as_of of the run that gave it its status.", nullable=False),
+        Column("reason", "string", "Why this number of segments, or which gates failed.", nullable=False),
+        Column("trained_as_of", "date", "as_of of the users it was trained on.", nullable=False),
+        Column("ingest_seq", "bigint", "What was known: the last ingest that was used.", nullable=False),
+        Column("spec_hash", "string", "Hash of features, choices, exclusion and clip in conf/segments.yaml.", nullable=False),
+        Column("seed", "bigint", "Seed of the fit.", nullable=False),
+        Column("k", "int", "Number of segments; 0 when nothing could be fitted.", nullable=False),
+        Column("silhouette", "double", "Mean silhouette on the sample, -1 to 1; null when nothing could be fitted."),
+        Column("users", "bigint", "Users covered.", nullable=False),
+        Column("sample_users", "bigint", "Users that it was fitted on.", nullable=False),
+        Column("exclude", "string", "Condition of users without a segment; null when all have one."),
+        Column("clip", "double", "Scaled values beyond this are cut off.", nullable=False),
+        Column(
+            "features",
+            "array<struct<name:string,expr:string,transform:string,fill:double,centre:double,scale:double,weight:double>>",
+            "Features in the order of the vector: clip((transform(coalesce(expr, fill)) - centre) / scale) * weight.",
+            nullable=False,
+        ),
+        Column(
+            "segments",
+            "array<struct<segment_id:int,segment_name:string,users:bigint,centroid:array<double>>>",
+            "Segments: stable number, name, users when trained, centre in the scaled space.",
+            nullable=False,
+        ),
+        Column(
+            "trials",
+            "array<struct<k:int,seed:bigint,cost:double,silhouette:double,smallest_share:double,users:array<bigint>>>",
+            "The best fit of every number of segments tried, on the sample.",
+            nullable=False,
+        ),
+        Column("mlflow_run_id", "string", "MLflow run; null when nothing could be fitted."),
+        Column("mlflow_version", "string", "Version in the MLflow registry; null unless the model went live."),
+    ),
+    key=("model_version",),
+)
+
+SEGMENT_CARD = Table(
+    "segment_card",
+    "Persona cards: what sets a segment apart from all users, one row a segment and model.",
+    (
+        Column("model_version", "string", "The model.", nullable=False),
+        Column("segment_id", "int", "Segment's stable number.", nullable=False),
+        Column("segment_name", "string", "Name, made from what sets the segment apart.", nullable=False),
+        Column("segment_name_zh", "string", "The same in Chinese.", nullable=False),
+        Column("users", "bigint", "Users when the model was trained.", nullable=False),
+        Column("share", "double", "Share of all users covered.", nullable=False),
+        Column("description", "string", "In plain words.", nullable=False),
+        Column("description_zh", "string", "The same in Chinese.", nullable=False),
+        Column(
+            "contrasts",
+            "array<struct<name:string,mean:double,population:double,contrast:double>>",
+            "Mean of each feature in the scaled space, that of all users, the difference in standard deviations; none for small segments.",
+            nullable=False,
+        ),
+        Column(
+            "traits",
+            "array<struct<name:string,value:string,share:double,population:double>>",
+            "Common values of each trait: share of the segment's users who have one, and of all users; none for small segments.",
+            nullable=False,
+        ),
+        Column(
+            "measures",
+            "array<struct<name:string,mean:double,population:double>>",
+            "Each measure's mean and that of all users, over users who have it; none for small segments.",
+            nullable=False,
+        ),
+    ),
+    key=("model_version", "segment_id"),
+)
+
 RUN_LOG = Table(
     "run_log",
     "One row a stage of a run.",

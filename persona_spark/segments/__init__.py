@@ -1,0 +1,1 @@
+"""KMeans segments: training with evidence, frozen models, assignment, persona cards."""
