@@ -158,23 +158,27 @@ class SegmentGates(Strict):
 
 
 class CardTrait(Strict):
-    """A column of names whose values a card states when they are more common in a segment than elsewhere.
+    """A name of each user, such as the gender; a card states it when it is more common in a segment than elsewhere.
 
     Attributes:
-        column: a text column of the profile.
+        name: the trait's name.
+        expr: row-wise expression over the columns of the profile that gives text; users for whom it is null are left out.
         label: how it is said; `{value}` is the value, or its word in `words`.
-        lift: least ratio of the value's share in the segment to its share among all users who have one.
-        share: least share of the segment's users (of those who have a value) with the value.
-        top: most values stated.
-        adjacent: values written one after the other are joined: `25-34` and `35-44` make `25-44`.
+        lift: least ratio of the share in the segment to the share among all users who have a value.
+        share: least share of the segment's users (of those who have a value) with the values stated.
+        known: least share of the segment's users who have a value.
+        top: most values stated; each must reach `lift`, and `share` / `top`.
+        glue: follows the trait before it without a comma: "women 25-34".
     """
 
-    column: Name
+    name: Name
+    expr: Sql
     label: Label = Label(en="{value}", zh="{value}")
     lift: float = Field(default=1.25, gt=0)
     share: float = Field(default=0.3, gt=0, le=1)
+    known: float = Field(default=0.2, ge=0, le=1)
     top: int = Field(default=1, ge=1, le=5)
-    adjacent: bool = False
+    glue: bool = False
 
 
 class CardMeasure(Strict):
@@ -209,6 +213,7 @@ class SegmentCards(Strict):
         words: words for values of traits and choices, by value.
         distinct: least standardized contrast with the other users for a feature to name a segment.
         name_parts: most parts of a segment's name, before more are needed to tell two apart.
+        plain: name of a segment that nothing sets apart.
     """
 
     smallest: int = Field(default=20, ge=1)
@@ -244,6 +249,7 @@ class SegmentsSpec(Strict):
         for kind, names in (
             ("feature", [feature.name for feature in self.features]),
             ("choice", [choice.column for choice in self.choices]),
+            ("trait", [trait.name for trait in self.cards.traits]),
             ("measure", [measure.name for measure in self.cards.measures]),
         ):
             twice = sorted({name for name in names if names.count(name) > 1})
@@ -275,6 +281,6 @@ class SegmentsSpec(Strict):
             if choice.share is not None:
                 yield f"choices.{choice.column}.share", compile_expression(choice.share)
         for trait in self.cards.traits:
-            yield f"cards.traits.{trait.column}.column", compile_expression(trait.column)
+            yield f"cards.traits.{trait.name}.expr", compile_expression(trait.expr)
         for measure in self.cards.measures:
             yield f"cards.measures.{measure.name}.expr", compile_expression(measure.expr)

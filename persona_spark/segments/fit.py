@@ -119,19 +119,16 @@ def choose(fits: Sequence[Fit], fit: SegmentFit, gates: SegmentGates) -> tuple[F
     best = max(each.trial.silhouette for each in options)
     near = [each for each in options if each.trial.silhouette >= best - fit.tolerance]
     chosen = (min if fit.prefer == "fewer" else max)(near, key=lambda each: each.trial.k)
-    return chosen, _reason(chosen.trial, best, len(near), (len(options), len(fits)), fit, bool(large), gates)
+    pool = f"{len(options)} of the {len(fits)} numbers of segments tried have no segment below {gates.share:.1%} of users"
+    if not large:
+        pool = f"all of the {len(fits)} numbers of segments tried have a segment below {gates.share:.1%} of users"
+    return chosen, f"k={chosen.trial.k}: {pool}; {_rank(chosen.trial.silhouette, best, len(near) - 1, fit)}"
 
 
-def _reason(trial: Trial, best: float, near: int, counts: tuple[int, int], fit: SegmentFit, passes: bool, gates: SegmentGates) -> str:
-    eligible, tried = counts
-    pool = (
-        f"of {tried} numbers of segments tried, {eligible} had no segment below {gates.share:.1%} of users"
-        if passes
-        else f"each of the {tried} numbers of segments tried had a segment below {gates.share:.1%} of users"
-    )
-    if near == 1:
-        return f"k={trial.k}: {pool}; its silhouette {trial.silhouette:.3f} is the best of these"
+def _rank(silhouette: float, best: float, others: int, fit: SegmentFit) -> str:
+    if not others:
+        return f"its silhouette {silhouette:.3f} is the best of these"
     return (
-        f"k={trial.k}: {pool}; its silhouette {trial.silhouette:.3f} is within {fit.tolerance:g} of the best ({best:.3f}), "
-        f"as are {near - 1} more, and {fit.prefer} segments are preferred"
+        f"its silhouette {silhouette:.3f} is within {fit.tolerance:g} of the best ({best:.3f}), as are {others} more, "
+        f"and {fit.prefer} segments are preferred"
     )

@@ -20,7 +20,7 @@ def covered(users: DataFrame, exclude: str | None) -> DataFrame:
     """The users who get a segment: all but those who meet `exclude`; null does not exclude."""
     if exclude is None:
         return users
-    return users.where(~F.coalesce(F.expr(compile_expression(exclude).sql), F.lit(value=False)))
+    return users.where(~F.coalesce(F.expr(compile_expression(exclude).sql), F.lit(False)))  # noqa: FBT003 - a literal column
 
 
 def transformed(expr: str, fill: float, transform: str) -> Column:
