@@ -33,10 +33,11 @@ _SHOWN = 6
 
 @dataclass(frozen=True)
 class Fit:
-    """A trial with its centres, in the scaled space, as numbers rounded so that no last bit depends on the machine."""
+    """A trial with its centres in the scaled space, rounded so that no last bit depends on the machine, and their sizes."""
 
     trial: Trial
     centres: tuple[tuple[float, ...], ...]
+    sizes: tuple[int, ...]
 
 
 def hash_sample(users: DataFrame, sample: SegmentSample, seed: int) -> DataFrame:
@@ -92,9 +93,10 @@ def fit_range(placed: DataFrame, users: int, fit: SegmentFit) -> list[Fit]:
         cost, seed, model = min(starts, key=lambda start: start[:2])
         predicted = model.transform(placed)
         value = round(float(silhouette.evaluate(predicted)), _SHOWN)
-        sizes = sorted((int(size) for size in model.summary.clusterSizes), reverse=True)
+        sizes = tuple(int(size) for size in model.summary.clusterSizes)
+        largest_first = tuple(sorted(sizes, reverse=True))
         centres = tuple(tuple(round(float(value), _DIGITS) for value in centre) for centre in model.clusterCenters())
-        fits.append(Fit(Trial(k, seed, cost, value, round(sizes[-1] / users, _SHOWN), tuple(sizes)), centres))
+        fits.append(Fit(Trial(k, seed, cost, value, round(min(sizes) / users, _SHOWN), largest_first), centres, sizes))
     return fits
 
 

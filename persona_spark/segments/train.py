@@ -1,0 +1,178 @@
+"""Training a segment model: fit, choose, gate, name, record, and only then go live."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from persona_spark.lake.result import StageResult
+from persona_spark.projection import profile_frame
+from persona_spark.segments.cards import make_cards, save_cards, with_names
+from persona_spark.segments.fit import choose, fit_range, hash_sample, points
+from persona_spark.segments.gates import failed_gates
+from persona_spark.segments.model import CHAMPION, REJECTED, Segment, SegmentModel, champion, models, next_segment_id, save
+from persona_spark.segments.scaling import freeze_features
+from persona_spark.segments.space import covered
+from persona_spark.segments.stable import stable_ids
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pyspark.sql import DataFrame
+
+    from persona_spark.config.load import Conf
+    from persona_spark.config.segments import SegmentsSpec
+    from persona_spark.lake.tables import Lake
+    from persona_spark.segments.fit import Fit
+    from persona_spark.segments.model import FrozenFeature
+    from persona_spark.time import AsOf
+
+
+def needs_training(lake: Lake, conf: Conf, as_of: AsOf) -> str | None:
+    """Why a run should train before it assigns; None when it should not.
+
+    A training that failed its gates is not repeated for the same day, data and configuration.
+    """
+    training = conf.segments.training
+    if training.when == "never":
+        return None
+    known, live = models(lake), champion(lake)
+    if any(model.model_version == version_of(conf, as_of) and model.status == REJECTED for model in known):
+        return None
+    if live is None:
+        return "there is no live segment model"
+    if training.on_change == "retrain" and live.spec_hash != conf.segments.scoring_hash():
+        return f"the features in {conf.main.segments} changed since {live.model_version} was trained"
+    age = (as_of.date - live.trained_as_of).days
+    if training.max_age_days is not None and age >= training.max_age_days:
+        return f"the live segment model is {age} days old, {conf.main.segments} allows {training.max_age_days}"
+    return None
+
+
+def train(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:
+    """Train a model on the users of `as_of`; it goes live when it passes the gates, otherwise the live one stays.
+
+    Writes `segment_card`, `segment_model` and an MLflow run; registers a model that goes live under the alias champion.
+
+    Raises:
+        ModelError: when the sample cannot be drawn as configured or MLflow cannot be reached.
+    """
+    spec = conf.segments
+    users = covered(_needed(profile_frame(lake, conf, as_of.date, parts=("scores", "tags")), spec), spec.exclude).cache()
+    try:
+        count = users.count()
+        if count < spec.gates.users:
+            reason = f"{count} users to train on are fewer than {spec.gates.users} (gates.users)"
+            return _rejected(lake, _model(conf, as_of, (), None, count, 0), reason)
+        return _train(lake, conf, as_of, users, count)
+    finally:
+        users.unpersist()
+
+
+def _needed(profiles: DataFrame, spec: SegmentsSpec) -> DataFrame:
+    """The columns that the configuration names: what is cached stays small.
+
+    Raises:
+        ModelError: when one does not exist.
+    """
+    faults = [f"{key}: {problem}" for key, expression in spec.expressions() for problem in expression.unknown(profiles.columns)]
+    if faults:
+        raise ModelError(f"segments cannot be trained: {'; '.join(faults)}. Correct these expressions in conf/segments.yaml")
+    names = {name for _, expression in spec.expressions() for name in expression.columns}
+    return profiles.select(*sorted({"user_id", "as_of", *names}))
+
+
+def version_of(conf: Conf, as_of: AsOf) -> str:
+    """The version of a model: equal inputs give equal versions."""
+    text = "\n".join([as_of.date.isoformat(), str(as_of.ingest_seq), conf.spec_hash()])
+    return f"{as_of.date.isoformat()}-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
+
+
+def _train(lake: Lake, conf: Conf, as_of: AsOf, users: DataFrame, count: int) -> StageResult:
+    spec = conf.segments
+    sample = hash_sample(users, spec.sample, spec.fit.seed)
+    features = freeze_features(sample, spec)
+    placed = points(sample, features, spec.fit.clip, spec.sample.partitions).cache()
+    try:
+        sampled = placed.count()
+        fits = fit_range(placed, sampled, spec.fit)
+    finally:
+        placed.unpersist()
+    if not fits:
+        reason = f"the users are at fewer than {spec.fit.smallest_k} different points: no number of segments could be fitted"
+        return _rejected(lake, _model(conf, as_of, features, None, count, sampled), reason)
+    chosen, reason = choose(fits, spec.fit, spec.gates)
+    fresh = _model(conf, as_of, features, chosen, count, sampled)
+    known = models(lake)
+    segments = _segments(chosen, fresh, known)
+    fresh = replace(fresh, segments=segments, trials=tuple(each.trial for each in fits), reason=reason)
+    return _finish(lake, conf, fresh, users, failed_gates(chosen.trial, spec.gates, champion(lake)))
+
+
+def _model(conf: Conf, as_of: AsOf, features: Sequence[FrozenFeature], chosen: Fit | None, users: int, sample_users: int) -> SegmentModel:
+    spec = conf.segments
+    return SegmentModel(
+        model_version=version_of(conf, as_of),
+        status=REJECTED,
+        status_as_of=as_of.date,
+        reason="",
+        trained_as_of=as_of.date,
+        ingest_seq=as_of.ingest_seq,
+        spec_hash=spec.scoring_hash(),
+        seed=chosen.trial.seed if chosen else spec.fit.seed,
+        k=chosen.trial.k if chosen else 0,
+        silhouette=chosen.trial.silhouette if chosen else None,
+        users=users,
+        sample_users=sample_users,
+        exclude=spec.exclude,
+        clip=spec.fit.clip,
+        features=tuple(features),
+        segments=(),
+        trials=(),
+    )
+
+
+def _segments(chosen: Fit, fresh: SegmentModel, known: Sequence[SegmentModel]) -> tuple[Segment, ...]:
+    """The centres with their numbers: those of the same version if it was trained before, else of the live model."""
+    same = next((model for model in known if model.model_version == fresh.model_version and model.segments), None)
+    live = next((model for model in known if model.status == CHAMPION), None)
+    ids = stable_ids(chosen.centres, chosen.sizes, fresh.features, same or live, next_segment_id(known))
+    parts = (Segment(number, f"segment {number}", 0, centre) for number, centre in zip(ids, chosen.centres, strict=True))
+    return tuple(sorted(parts, key=lambda part: part.segment_id))
+
+
+def _finish(lake: Lake, conf: Conf, fresh: SegmentModel, users: DataFrame, failed: Sequence[str]) -> StageResult:
+    """Name the segments, record the run, and let the model go live unless a gate failed."""
+    from persona_spark.segments.registry import Registry  # noqa: PLC0415 - MLflow takes seconds to load, and few runs train
+
+    status = REJECTED if failed else CHAMPION
+    reason = f"{fresh.reason}; rejected: {'; '.join(failed)}" if failed else fresh.reason
+    fresh = replace(fresh, status=status, reason=reason)
+    cards = make_cards(users, fresh, conf.segments, conf.main.lake.currency)
+    fresh = with_names(fresh, cards)
+    registry = Registry.of(conf, lake)
+    fresh = registry.record(fresh, conf.segments, cards)
+    save_cards(lake, fresh.model_version, cards)
+    save(lake, fresh)
+    if status == CHAMPION:
+        registry.promote(fresh)
+    return _result(lake, fresh, registry.uri)
+
+
+def _rejected(lake: Lake, fresh: SegmentModel, reason: str) -> StageResult:
+    fresh = replace(fresh, reason=reason)
+    save(lake, fresh)
+    return _result(lake, fresh, None)
+
+
+def _result(lake: Lake, fresh: SegmentModel, uri: str | None) -> StageResult:
+    notes: dict[str, object] = {"model": fresh.model_version, "status": fresh.status, "reason": fresh.reason}
+    if fresh.status == REJECTED:
+        live = champion(lake)
+        notes["live model"] = live.model_version if live else "none"
+    if fresh.silhouette is not None:
+        notes |= {"k": fresh.k, "silhouette": round(fresh.silhouette, 3)}
+    if uri is not None:
+        notes["mlflow"] = uri
+    return StageResult(fresh.users, fresh.k, notes)
