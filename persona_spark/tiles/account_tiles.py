@@ -51,7 +51,7 @@ def first_days(events: DataFrame, spec: FeaturesSpec, table: Table, kind: str, o
     """
     _, id_name = table.key
     dated = {measure.dated_by: _condition(measure.where) for measure in spec.measures.values() if measure.distinct == kind}
-    counts = reduce(lambda one, other: one | other, dated.values(), F.lit(False))
+    counts = reduce(lambda one, other: one | other, dated.values(), F.expr("false"))
     dates = [F.when(condition, F.col("event_date")).alias(name) for name, condition in dated.items()]
     new = events.where(F.col(id_name).isNotNull() & counts).select("account_id", id_name, *dates, "ingest_seq")
     rows = new if old is None else new.unionByName(enforce(old, table))
@@ -73,8 +73,8 @@ def _measure(measure: Measure) -> Column:
 def _condition(where: str | None) -> Column:
     """The condition as true or false; unknown is false."""
     if where is None:
-        return F.lit(True)
-    return F.coalesce(F.expr(compile_expression(where).sql), F.lit(False))
+        return F.expr("true")
+    return F.coalesce(F.expr(compile_expression(where).sql), F.expr("false"))
 
 
 def _key(name: str, preference: Preference) -> Column:
