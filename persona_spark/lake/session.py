@@ -7,21 +7,21 @@ Python or the command line, it is a local session with settings for one machine.
 from __future__ import annotations
 
 import os
-import re
-import shutil
-import subprocess
 from typing import TYPE_CHECKING
 
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from persona_spark.errors import SetupError
+from persona_spark.java import check_java
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+DRIVER_MEMORY = "4g"
+"""Heap of a local session, unless SPARK_DRIVER_MEMORY says otherwise."""
+
 DELTA_PACKAGE = "io.delta:delta-spark_4.2_2.13:4.4.0"
-MINIMUM_JAVA = 17
 
 _CORRECTNESS = {
     "spark.sql.session.timeZone": "UTC",
@@ -36,43 +36,15 @@ _DELTA = {
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
 }
 _LOCAL = {
-    "spark.driver.memory": "4g",
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     "spark.databricks.delta.snapshotPartitions": "2",
     "spark.databricks.delta.optimizeWrite.enabled": "true",
+    # Otherwise every column function looks up its caller: half of the time of building a frame of hundreds of columns.
+    "spark.python.sql.dataFrameDebugging.enabled": "false",
 }
-
-
-def java_version() -> int | None:
-    """Major version of the Java that Spark would start; None when there is none."""
-    home = os.environ.get("JAVA_HOME")
-    command = os.path.join(home, "bin", "java") if home else shutil.which("java")  # noqa: PTH118 - a command, not a path of ours
-    if not command:
-        return None
-    try:
-        printed = subprocess.run([command, "-version"], capture_output=True, text=True, check=True, timeout=30).stderr  # noqa: S603 - the user's own Java
-    except (OSError, subprocess.SubprocessError):
-        return None
-    match = re.search(r'version "(?:1\.)?(\d+)', printed)
-    return int(match.group(1)) if match else None
-
-
-def check_java() -> None:
-    """Fail early when Spark could not start.
-
-    Raises:
-        SetupError: when Java is missing or too old.
-    """
-    version = java_version()
-    if version is None:
-        msg = f"Java was not found. Spark needs Java {MINIMUM_JAVA} or newer: install a JDK and set JAVA_HOME, or put java on PATH."
-        raise SetupError(msg)
-    if version < MINIMUM_JAVA:
-        msg = f"Java {version} is too old. Spark needs Java {MINIMUM_JAVA} or newer: set JAVA_HOME to a newer JDK."
-        raise SetupError(msg)
 
 
 def started_by_submit() -> bool:
@@ -100,6 +72,7 @@ def build_session(app_name: str = "persona-spark", settings: Mapping[str, str] |
             "spark.jars.packages": DELTA_PACKAGE,
             "spark.sql.shuffle.partitions": str(max(4, 2 * cores)),
             **_LOCAL,
+            "spark.driver.memory": os.environ.get("SPARK_DRIVER_MEMORY", DRIVER_MEMORY),
             **_DELTA,
         }
     wanted = {**defaults, **(settings or {}), **_CORRECTNESS}

@@ -6,6 +6,7 @@ Every write is one commit, and writing the same again leaves the same content, s
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -165,19 +166,35 @@ def max_of(df: DataFrame, column: str) -> int:
 
 
 def check_writable(path: str) -> None:
-    """Fail early when a local lake folder cannot be written.
+    """Fail early when a local lake folder cannot be written; nothing is left behind.
+
+    The bits are asked first, because root writes into folders that are marked read-only; then a file is created, because
+    bits do not tell of read-only disks and quotas.
 
     Raises:
-        SetupError: when the folder, or the nearest existing folder above it, is read-only.
+        SetupError: when the folder, or the nearest existing folder above it, cannot be written.
     """
     if "://" in path:
         return
     folder = Path(_normal(path))
-    while not folder.exists() and folder != folder.parent:
+    while not os.path.lexists(folder) and folder != folder.parent:
         folder = folder.parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        msg = f"the lake folder {path} cannot be written ({folder} is not a writable folder): choose another with --lake PATH"
+    reason = _why_not_writable(folder)
+    if reason:
+        msg = f"the lake folder {path} cannot be written: {folder} {reason}. Choose another with --lake PATH, or make it writable"
         raise SetupError(msg)
+
+
+def _why_not_writable(folder: Path) -> str | None:
+    try:
+        if not folder.is_dir():
+            return "is not a folder"
+        if not folder.stat().st_mode & 0o222:
+            return "is marked read-only"
+        with tempfile.TemporaryFile(dir=folder):
+            return None
+    except OSError as error:
+        return f"refuses a new file ({error.strerror})"
 
 
 def _normal(path: str) -> str:
