@@ -26,11 +26,11 @@ def training_picture(model: SegmentModel, cards: Sequence[Card]) -> Figure:
     """The figure; the caller saves it. It shows means of segments only, never a user."""
     rows, columns = len(cards), len(model.features)
     figure = Figure(figsize=(max(11.0, 6.0 + 0.42 * columns), 5.0 + 0.42 * rows), layout="constrained")
-    upper, lower = figure.subfigures(2, 1, height_ratios=[3.4, 1.6 + 0.42 * rows])
-    left, right = upper.subplots(1, 2, width_ratios=[1, 1.3])
+    parts = figure.subfigures(2, 1, squeeze=False, height_ratios=[3.4, 1.6 + 0.42 * rows])
+    left, right = parts[0, 0].subplots(1, 2, width_ratios=[1, 1.3])
     _draw_trials(left, model)
     _draw_sizes(right, cards)
-    _draw_contrasts(lower.subplots(), model, cards)
+    _draw_contrasts(parts[1, 0].subplots(), model, cards)
     figure.suptitle(f"Segments {model.model_version}: k={model.k}, silhouette {model.silhouette or 0:.3f}, {model.status}", fontsize=13)
     return figure
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import warnings
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,12 +24,14 @@ from persona_spark.segments.picture import training_picture
 
 # A company's users are behind these models: MLflow must not report on their training to anybody.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-
-import mlflow.pyfunc  # noqa: E402 - the setting above is read on import
-from mlflow import MlflowClient  # noqa: E402
-from mlflow.exceptions import MlflowException  # noqa: E402
-from mlflow.models import ModelSignature  # noqa: E402
-from mlflow.types import ColSpec, DataType, Schema  # noqa: E402
+with warnings.catch_warnings():
+    # Loading MLflow warns of a type hint in its own code.
+    warnings.filterwarnings("ignore", message=".*Any type hint is inferred")
+    import mlflow.pyfunc
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +47,7 @@ PICTURE = "segments.png"
 _SQLITE = "sqlite:///"
 
 
-class SegmentScorer(mlflow.pyfunc.PythonModel):  # type: ignore[misc] - mlflow is not typed
+class SegmentScorer(mlflow.pyfunc.PythonModel):  # type: ignore[misc,name-defined]  # mlflow is not typed
     """The registered model: a column for each feature's expression in, segment_id and distance out."""
 
     def load_context(self, context: Any) -> None:
@@ -54,7 +57,7 @@ class SegmentScorer(mlflow.pyfunc.PythonModel):  # type: ignore[misc] - mlflow i
         self.features = frozen["features"]
         self.segments = frozen["segments"]
 
-    def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:  # noqa: ARG002 - signature of the base class
+    def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:  # noqa: ARG002 - signature of the base class
         """The nearest segment of each row of a pandas frame."""
         points = np.column_stack([self._coordinate(model_input, feature) for feature in self.features])
         centres = np.array([segment["centroid"] for segment in self.segments])
@@ -71,8 +74,8 @@ class SegmentScorer(mlflow.pyfunc.PythonModel):  # type: ignore[misc] - mlflow i
     def _coordinate(self, frame: pd.DataFrame, feature: dict[str, Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
         value = frame[feature["name"]].astype("float64").fillna(feature["fill"]).to_numpy()
         value = np.log1p(np.maximum(value, 0.0)) if feature["transform"] == "log1p" else value
-        scaled: np.ndarray[Any, np.dtype[np.float64]] = np.clip((value - feature["centre"]) / feature["scale"], -self.clip, self.clip)
-        return scaled * feature["weight"]
+        scaled = np.clip((value - feature["centre"]) / feature["scale"], -self.clip, self.clip)
+        return np.asarray(scaled * feature["weight"], dtype="float64")
 
 
 @dataclass(frozen=True)
@@ -170,8 +173,8 @@ class Registry:
 
     def _unreachable(self, error: Exception) -> ModelError:
         return ModelError(
-            f"MLflow at {self.uri} did not take the training: {str(error).splitlines()[0]}. The live model stays. Check mlflow.tracking_uri "
-            "in the main configuration file, or leave it out to use SQLite beside the lake"
+            f"MLflow at {self.uri} did not take the training: {str(error).splitlines()[0]}. The live model stays. Check "
+            "mlflow.tracking_uri in the main configuration file, or leave it out to use SQLite beside the lake"
         )
 
 

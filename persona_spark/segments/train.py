@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from persona_spark.errors import ModelError
 from persona_spark.lake.result import StageResult
 from persona_spark.projection import profile_frame
 from persona_spark.segments.cards import make_cards, save_cards, with_names
@@ -64,7 +65,7 @@ def train(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:
         count = users.count()
         if count < spec.gates.users:
             reason = f"{count} users to train on are fewer than {spec.gates.users} (gates.users)"
-            return _rejected(lake, _model(conf, as_of, (), None, count, 0), reason)
+            return _rejected(lake, _model(conf, as_of, (), None, (count, 0)), reason)
         return _train(lake, conf, as_of, users, count)
     finally:
         users.unpersist()
@@ -101,16 +102,17 @@ def _train(lake: Lake, conf: Conf, as_of: AsOf, users: DataFrame, count: int) ->
         placed.unpersist()
     if not fits:
         reason = f"the users are at fewer than {spec.fit.smallest_k} different points: no number of segments could be fitted"
-        return _rejected(lake, _model(conf, as_of, features, None, count, sampled), reason)
+        return _rejected(lake, _model(conf, as_of, features, None, (count, sampled)), reason)
     chosen, reason = choose(fits, spec.fit, spec.gates)
-    fresh = _model(conf, as_of, features, chosen, count, sampled)
+    fresh = _model(conf, as_of, features, chosen, (count, sampled))
     known = models(lake)
     segments = _segments(chosen, fresh, known)
     fresh = replace(fresh, segments=segments, trials=tuple(each.trial for each in fits), reason=reason)
     return _finish(lake, conf, fresh, users, failed_gates(chosen.trial, spec.gates, champion(lake)))
 
 
-def _model(conf: Conf, as_of: AsOf, features: Sequence[FrozenFeature], chosen: Fit | None, users: int, sample_users: int) -> SegmentModel:
+def _model(conf: Conf, as_of: AsOf, features: Sequence[FrozenFeature], chosen: Fit | None, users: tuple[int, int]) -> SegmentModel:
+    """A model without segments yet; `users` are those covered and those in the sample."""
     spec = conf.segments
     return SegmentModel(
         model_version=version_of(conf, as_of),
@@ -123,8 +125,8 @@ def _model(conf: Conf, as_of: AsOf, features: Sequence[FrozenFeature], chosen: F
         seed=chosen.trial.seed if chosen else spec.fit.seed,
         k=chosen.trial.k if chosen else 0,
         silhouette=chosen.trial.silhouette if chosen else None,
-        users=users,
-        sample_users=sample_users,
+        users=users[0],
+        sample_users=users[1],
         exclude=spec.exclude,
         clip=spec.fit.clip,
         features=tuple(features),
