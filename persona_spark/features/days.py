@@ -66,15 +66,15 @@ def windowed_features(days: DataFrame, spec: FeaturesSpec, as_of: date) -> DataF
         *(F.sum(name).alias(name) for name in measures),
         *_band_dates(spec),
     )
-    totals = [
-        F.coalesce(F.sum(F.when(F.col("__band") <= position, F.col(stored_measure(spec, name)))), F.lit(0).cast("bigint")).alias(
-            stored_windowed(spec, name, window)
-        )
-        for name in spec.measures
-        for position, window in enumerate(windows)
-    ]
+    totals = [_total(spec, name, position, window) for name in spec.measures for position, window in enumerate(windows)]
     users = banded.groupBy("user_id").agg(*totals, *_user_dates(spec))
     return users.select("user_id", *(column for column in users.columns if not column.startswith("__")), *_dates_and_gaps(spec))
+
+
+def _total(spec: FeaturesSpec, name: str, position: int, window: Window) -> Column:
+    measure = stored_measure(spec, name)
+    total = f"coalesce(sum(case when __band <= {position} then `{measure}` end), 0L)"
+    return F.expr(f"{total} as `{stored_windowed(spec, name, window)}`")
 
 
 def _band(windows: tuple[Window, ...], as_of: date) -> Column:

@@ -54,8 +54,8 @@ def preferences(keys: DataFrame, last_events: DataFrame, spec: FeaturesSpec) -> 
 def _factor(spec: FeaturesSpec, age: Column) -> Column:
     factor = F.lit(0).cast("bigint")
     for name, preference in spec.preferences.items():
-        table = F.array(*(F.lit(value).cast("bigint") for value in decay_table(preference)))
-        factor = F.when(F.col("dimension") == name, F.coalesce(F.get(table, age), F.lit(0).cast("bigint"))).otherwise(factor)
+        table = F.expr(f"array({', '.join(f'{value}L' for value in decay_table(preference))})")
+        factor = F.when(F.col("dimension") == name, F.coalesce(F.get(table, age), F.expr("0L"))).otherwise(factor)
     return factor
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -17,6 +16,7 @@ from persona_spark.lake.contract import struct_of
 from persona_spark.schema import ACCOUNTS, EVENTS, IDENTITY, Table
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Iterable
 
     from persona_spark.config.load import Conf

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import random
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import pytest
+from feature_history import Event, at, conf_of, load_spec, random_events, random_owners, write
+
+from persona_spark.config.features import FeaturesSpec
+from persona_spark.config.tile_tables import ACCOUNT_DAY_KEY, account_day_table, account_order_table, account_session_table
+from persona_spark.errors import LakeError
+from persona_spark.schema import EVENTS, TILE_STATE
+from persona_spark.tiles import tile as stage
+from persona_spark.tiles.tile import tile
+from persona_spark.time import AsOf
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from persona_spark.lake.tables import Lake
+    from persona_spark.schema import Table
+
+DAY = date(2018, 1, 1)
+LATE = [
+    Event("n:a00a", "pay", at(date(2017, 10, 3)), seq=4, order="n:u00o1", amount=Decimal("3.10"), category="tea"),
+    Event("n:new", "view", at(date(2017, 12, 31)), seq=4, session="n:new1", category="rice"),
+    Event("n:a00a", "pay", at(DAY + timedelta(days=40)), seq=4, order="n:u00o2"),
+]
+
+
+def history(seed: int = 5) -> list[Event]:
+    rng = random.Random(seed)
+    return random_events(random_owners(6, rng), DAY, 250, rng)
+
+
+def tables(spec: FeaturesSpec) -> list[Table]:
+    return [account_day_table(spec), ACCOUNT_DAY_KEY, account_order_table(spec), account_session_table(spec)]
+
+
+def content(lake: Lake, spec: FeaturesSpec) -> dict[str, list[str]]:
+    return {table.name: sorted(map(str, lake.read(table).select(*table.names).collect())) for table in tables(spec)}
+
+
+def anew(lake: Lake, spec: FeaturesSpec, seq: int) -> dict[str, list[str]]:
+    lake.delete(TILE_STATE, "true")
+    assert tile(lake, conf_of(spec), AsOf(DAY, seq)).notes["anew"]
+    return content(lake, spec)
+
+
+def test_late_data_older_knowledge_and_new_definitions_equal_tiles_made_anew(lake: Lake) -> None:
+    spec = load_spec()
+    write(lake, EVENTS, [*history(), *LATE])
+    tile(lake, conf_of(spec), AsOf(DAY, 3))
+    third = content(lake, spec)
+    result = tile(lake, conf_of(spec), AsOf(DAY, 4))
+    assert (result.rows_in, result.notes["months"], result.notes["anew"]) == (3, 3, False)
+    fourth = content(lake, spec)
+    assert tile(lake, conf_of(spec), AsOf(DAY, 4)).skipped
+    assert tile(lake, conf_of(spec), AsOf(DAY, 3)).notes["anew"]
+    assert content(lake, spec) == third
+    assert anew(lake, spec, 4) == fourth
+    other = changed(spec)
+    result = tile(lake, conf_of(other), AsOf(DAY, 4))
+    assert result.notes["anew"]
+    assert "search_day_count" in lake.read(account_day_table(other)).columns
+    assert "dwell_seconds" not in lake.read(account_day_table(other)).columns
+
+
+def changed(spec: FeaturesSpec) -> FeaturesSpec:
+    measures = {name: measure.model_dump() for name, measure in spec.measures.items() if name != "dwell_seconds"}
+    extra = {"distinct": "days", "where": "event_type = 'search'", "label": {"en": "Days with a search", "zh": "搜索天数"}}
+    return FeaturesSpec.model_validate({**spec.model_dump(), "measures": {**measures, "search_day_count": extra}})
+
+
+def test_a_kill_between_the_writes_is_repaired_by_the_next_run(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = load_spec()
+    write(lake, EVENTS, [*history(), *LATE])
+    tile(lake, conf_of(spec), AsOf(DAY, 3))
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stage, "account_day_keys", killed)
+        with pytest.raises(KeyboardInterrupt):
+            tile(lake, conf_of(spec), AsOf(DAY, 4))
+    assert tile(lake, conf_of(spec), AsOf(DAY, 3)).notes["anew"]
+    tile(lake, conf_of(spec), AsOf(DAY, 4))
+    fourth = content(lake, spec)
+    assert anew(lake, spec, 4) == fourth
+
+
+def test_tiles_by_hand(lake: Lake) -> None:
+    spec = load_spec()
+    day = date(2017, 12, 30)
+    events = [
+        Event("n:a", "pay", at(day), seq=1, order="n:1", session="n:s", amount=Decimal("19.99"), quantity=2, category="tea"),
+        Event("n:a", "pay", at(day, 23), seq=2, order="n:1", amount=Decimal("0.01"), promotion="618", category="tea"),
+        Event("n:a", "return", at(day, 23, 30), seq=2, order="n:1", amount=Decimal("5.00"), category="rice"),
+        Event("n:a", "order", at(day - timedelta(days=1)), seq=3, order="n:1"),
+    ]
+    write(lake, EVENTS, events)
+    tile(lake, conf_of(spec), AsOf(DAY, 2))
+    row = lake.read(account_day_table(spec)).collect()[0].asDict()
+    names = ("event_count", "pay_count", "night_count", "paid_amount_minor", "returned_amount_minor", "item_count", "ingest_seq")
+    assert [row[name] for name in names] == [3, 2, 2, 2000, 500, 2, 2]
+    assert row["promotion_paid_amount_minor"] == 1
+    order = lake.read(account_order_table(spec)).collect()[0]
+    assert (order.first_pay_date, order.first_placed_date, order.ingest_seq) == (day, None, 2)
+    keys = {row.key: row.weight for row in lake.read(ACCOUNT_DAY_KEY).where("dimension = 'category'").collect()}
+    assert keys == {"tea": 20, "rice": -10}
+    tile(lake, conf_of(spec), AsOf(DAY, 3))
+    order = lake.read(account_order_table(spec)).collect()[0]
+    assert (order.first_pay_date, order.first_placed_date, order.ingest_seq) == (day, day - timedelta(days=1), 3)
+
+
+def test_without_events_the_way_forward_is_named(lake: Lake, tmp_path: Path) -> None:
+    with pytest.raises(LakeError, match="run persona ingest first"):
+        tile(lake, conf_of(load_spec()), AsOf(DAY, 0))
+    assert not (tmp_path / "lake" / "tile_state").exists()
