@@ -91,7 +91,7 @@ def _events(draw: random.Random, user: int) -> list[tuple[object, ...]]:
                     draw.randint(1, 3) if paid else "",
                     f"{draw.randint(100, 30000) / 100:.2f}" if paid else "",
                     campaign if paid else "",
-                )  # fmt: skip
+                )
             )
     return rows
 
