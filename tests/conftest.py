@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pyspark.sql import SparkSession
+    from small_shop import SmallLake
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +35,11 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
 @pytest.fixture
 def lake(spark: SparkSession, tmp_path: Path) -> Lake:
     return Lake(spark, path=tmp_path / "lake")
+
+
+@pytest.fixture(scope="session")
+def small_lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> SmallLake:
+    """A simulated shop of 300 people, run through everything once; tests read it and never write to it."""
+    from small_shop import build_small_lake  # noqa: PLC0415 - most tests need no pipeline
+
+    return build_small_lake(spark, tmp_path_factory.mktemp("small"))
