@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
@@ -18,7 +18,7 @@ from persona_spark.config.features_columns import (
     windowed,
 )
 from persona_spark.config.tile_tables import user_features_table
-from persona_spark.errors import LakeError
+from persona_spark.errors import LakeError, UsageError
 from persona_spark.schema import MONEY, USER_SCORES, USER_SEGMENTS, USER_TAGS
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["profile_columns", "profile_frame", "published", "user_features_table"]
 
-Part = Literal["scores", "tags", "segments"]
+PARTS = ("scores", "tags", "segments")
 
 
 def profile_columns(spec: FeaturesSpec) -> tuple[ContractColumn, ...]:
@@ -43,7 +43,7 @@ def profile_columns(spec: FeaturesSpec) -> tuple[ContractColumn, ...]:
     return spec.profile_columns()
 
 
-def profile_frame(lake: Lake, conf: Conf, as_of: date, parts: Collection[Part] = ()) -> DataFrame:
+def profile_frame(lake: Lake, conf: Conf, as_of: date, parts: Collection[str] = ()) -> DataFrame:
     """One row a user of `user_features` at `as_of`, in published form.
 
     Args:
@@ -54,8 +54,12 @@ def profile_frame(lake: Lake, conf: Conf, as_of: date, parts: Collection[Part] =
             segment_id, segment_name and distance, null when the model does not cover the user.
 
     Raises:
+        UsageError: for a part that does not exist.
         LakeError: when there are no features as of the day, or they were computed by other definitions.
     """
+    unknown = sorted(set(parts) - set(PARTS))
+    if unknown:
+        raise UsageError(f"a profile has no part {', '.join(unknown)}: choose from {', '.join(PARTS)}")
     spec = conf.features
     raw = _features(lake, spec, as_of)
     frame = published(raw, spec)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from feature_history import Event, Version, at, conf_of, load_spec, write_history, write_identity
 
-from persona_spark.errors import LakeError
+from persona_spark.errors import LakeError, UsageError
 from persona_spark.features.compute import compute_features
 from persona_spark.lake.tables import Lake
 from persona_spark.projection import profile_frame
@@ -165,5 +165,7 @@ def test_stale_tiles_identity_and_features_are_refused(rules: Lake) -> None:
     with pytest.raises(LakeError, match="no rows as of 2018-01-02"):
         profile_frame(rules, conf, DAY + timedelta(days=1))
     other = load_spec().model_copy(update={"windows": ("7d",), "derived": {}})
+    with pytest.raises(UsageError, match="no part score: choose from scores, tags, segments"):
+        profile_frame(rules, conf, DAY, ("score",))
     with pytest.raises(LakeError, match="computed by other definitions"):
         profile_frame(rules, conf_of(other), DAY)

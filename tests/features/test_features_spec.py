@@ -22,10 +22,10 @@ LABEL = {"en": "a", "zh": "b"}
 
 
 def text_of(changes: dict[str, Any]) -> dict[str, Any]:
-    content = yaml.safe_load((CONF / "features.yaml").read_text(encoding="utf-8"))
+    content: dict[str, Any] = yaml.safe_load((CONF / "features.yaml").read_text(encoding="utf-8"))
     for path, value in changes.items():
         *parents, last = path.split(".")
-        target = content
+        target: Any = content
         for parent in parents:
             target = target[parent]
         target[last] = value

@@ -38,11 +38,7 @@ Rows = dict[str, dict[str, Any]]
 def expected(events: list[Event], versions: list[Version], owners: dict[str, str], day: date, seq: int) -> Rows:
     """user -> published column -> value."""
     con = duckdb.connect()
-    frame = pd.DataFrame([event.row(position) for position, event in enumerate(events)])
-    con.register("raw", frame.drop(columns=["event_time", "amount", "discount"]).assign(
-        cents=[None if event.amount is None else int(event.amount * 100) for event in events],
-        discount_cents=[None if event.discount is None else int(event.discount * 100) for event in events],
-    ).astype({"cents": "Int64", "discount_cents": "Int64", "quantity": "Int64", "dwell_seconds": "Int64"}))  # fmt: skip
+    con.register("raw", _raw(events))
     con.register("owner", pd.DataFrame({"account_id": list(owners), "user_id": list(owners.values())}))
     con.execute(f"""CREATE TABLE ev AS SELECT raw.* REPLACE (event_date::DATE AS event_date), user_id FROM raw JOIN owner USING (account_id)
         WHERE event_date::DATE < DATE '{day}' AND ingest_seq <= {seq}""")
@@ -56,6 +52,16 @@ def expected(events: list[Event], versions: list[Version], owners: dict[str, str
         _fill(values)
         values.update(_attributes([version for version in versions if owners[version.account] == user], day, seq))
     return users
+
+
+def _raw(events: list[Event]) -> pd.DataFrame:
+    rows = [event.row(position) for position, event in enumerate(events)]
+    for row in rows:
+        row["cents"], row["discount_cents"] = (
+            None if money is None else int(money * 100) for money in (row.pop("amount"), row.pop("discount"))
+        )
+    whole = dict.fromkeys(("cents", "discount_cents", "quantity", "dwell_seconds"), "Int64")
+    return pd.DataFrame(rows).drop(columns="event_time").astype(whole)
 
 
 def _query(con: duckdb.DuckDBPyConnection, sql: str) -> Rows:

@@ -11,7 +11,7 @@ from feature_history import Event, at, conf_of, load_spec, random_events, random
 from persona_spark.config.features import FeaturesSpec
 from persona_spark.config.tile_tables import ACCOUNT_DAY_KEY, account_day_table, account_order_table, account_session_table
 from persona_spark.errors import LakeError
-from persona_spark.schema import EVENTS, TILE_STATE
+from persona_spark.schema import EVENTS
 from persona_spark.tiles import tile as stage
 from persona_spark.tiles.tile import tile
 from persona_spark.time import AsOf
@@ -43,53 +43,43 @@ def content(lake: Lake, spec: FeaturesSpec) -> dict[str, list[str]]:
     return {table.name: sorted(map(str, lake.read(table).select(*table.names).collect())) for table in tables(spec)}
 
 
-def anew(lake: Lake, spec: FeaturesSpec, seq: int) -> dict[str, list[str]]:
-    lake.delete(TILE_STATE, "true")
-    assert tile(lake, conf_of(spec), AsOf(DAY, seq)).notes["anew"]
-    return content(lake, spec)
-
-
-def test_late_data_older_knowledge_and_new_definitions_equal_tiles_made_anew(lake: Lake) -> None:
+def test_late_data_older_knowledge_kills_and_new_definitions_equal_tiles_made_anew(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = load_spec()
+    conf = conf_of(spec)
     write(lake, EVENTS, [*history(), *LATE])
-    tile(lake, conf_of(spec), AsOf(DAY, 3))
-    third = content(lake, spec)
-    result = tile(lake, conf_of(spec), AsOf(DAY, 4))
-    assert (result.rows_in, result.notes["months"], result.notes["anew"]) == (3, 3, False)
+    assert tile(lake, conf, AsOf(DAY, 4)).notes["anew"]
     fourth = content(lake, spec)
-    assert tile(lake, conf_of(spec), AsOf(DAY, 4)).skipped
-    assert tile(lake, conf_of(spec), AsOf(DAY, 3)).notes["anew"]
+    assert tile(lake, conf, AsOf(DAY, 3)).notes["anew"]
+    third = content(lake, spec)
+    kill_between_writes(lake, monkeypatch)
+    assert content(lake, spec) != third
+    assert tile(lake, conf, AsOf(DAY, 3)).notes["anew"]
     assert content(lake, spec) == third
-    assert anew(lake, spec, 4) == fourth
+    result = tile(lake, conf, AsOf(DAY, 4))
+    assert (result.rows_in, result.notes["months"], result.notes["anew"]) == (3, 3, False)
+    assert content(lake, spec) == fourth
+    assert tile(lake, conf, AsOf(DAY, 4)).skipped
     other = changed(spec)
-    result = tile(lake, conf_of(other), AsOf(DAY, 4))
-    assert result.notes["anew"]
-    assert "search_day_count" in lake.read(account_day_table(other)).columns
-    assert "dwell_seconds" not in lake.read(account_day_table(other)).columns
+    assert tile(lake, conf_of(other), AsOf(DAY, 4)).notes["anew"]
+    columns = lake.read(account_day_table(other)).columns
+    assert "search_day_count" in columns
+    assert "dwell_seconds" not in columns
 
 
-def changed(spec: FeaturesSpec) -> FeaturesSpec:
-    measures = {name: measure.model_dump() for name, measure in spec.measures.items() if name != "dwell_seconds"}
-    extra = {"distinct": "days", "where": "event_type = 'search'", "label": {"en": "Days with a search", "zh": "搜索天数"}}
-    return FeaturesSpec.model_validate({**spec.model_dump(), "measures": {**measures, "search_day_count": extra}})
-
-
-def test_a_kill_between_the_writes_is_repaired_by_the_next_run(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    spec = load_spec()
-    write(lake, EVENTS, [*history(), *LATE])
-    tile(lake, conf_of(spec), AsOf(DAY, 3))
-
+def kill_between_writes(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(stage, "account_day_keys", killed)
         with pytest.raises(KeyboardInterrupt):
-            tile(lake, conf_of(spec), AsOf(DAY, 4))
-    assert tile(lake, conf_of(spec), AsOf(DAY, 3)).notes["anew"]
-    tile(lake, conf_of(spec), AsOf(DAY, 4))
-    fourth = content(lake, spec)
-    assert anew(lake, spec, 4) == fourth
+            tile(lake, conf_of(load_spec()), AsOf(DAY, 4))
+
+
+def changed(spec: FeaturesSpec) -> FeaturesSpec:
+    measures = {name: measure.model_dump() for name, measure in spec.measures.items() if name != "dwell_seconds"}
+    extra = {"distinct": "days", "where": "event_type = 'search'", "label": {"en": "Days with a search", "zh": "搜索天数"}}
+    return FeaturesSpec.model_validate({**spec.model_dump(), "measures": {**measures, "search_day_count": extra}})
 
 
 def test_tiles_by_hand(lake: Lake) -> None:
