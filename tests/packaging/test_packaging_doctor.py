@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -98,10 +100,13 @@ def test_folder_marked_read_only_is_refused_even_for_root(tmp_path: Path) -> Non
         folder.chmod(0o755)
 
 
-@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a file system that refuses files")
-def test_disk_that_refuses_files_is_found_out() -> None:
-    with pytest.raises(SetupError, match=r"cannot be written: /proc.* refuses a new file"):
-        check_writable("/proc/self/lake")
+def test_disk_that_refuses_files_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    with pytest.raises(SetupError, match=r"cannot be written: .* refuses a new file \(Read-only file system\)"):
+        check_writable(str(tmp_path / "lake"))
 
 
 def test_file_in_place_of_the_lake_is_refused(tmp_path: Path) -> None:
