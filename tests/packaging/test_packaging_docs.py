@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+from itertools import dropwhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,12 +56,13 @@ def in_page(language: str) -> list[pytest.param]:  # type: ignore[valid-type]
 def test_persona_commands_are_understood(page: Path) -> None:
     for words in commands(page, "persona"):
         command: click.Command = typer.main.get_command(app)
-        context = command.make_context("persona", list(words))
+        rest = list(words)
         while subcommands := getattr(command, "commands", None):
-            name, *rest = context.protected_args + context.args if hasattr(context, "protected_args") else context.args
-            assert name in subcommands, words
-            command = subcommands[name]
-            context = command.make_context(name, rest)
+            rest = list(dropwhile(lambda word: word.startswith("--"), rest))
+            assert rest, words
+            assert rest[0] in subcommands, words
+            command = subcommands[rest.pop(0)]
+        command.make_context("persona", rest)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
