@@ -7,7 +7,7 @@ import shlex
 import subprocess
 from itertools import dropwhile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import typer.main
@@ -21,7 +21,6 @@ from persona_spark.lake.session import DELTA_PACKAGE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import click
     from small_shop import SmallLake
 
 ROOT = Path(__file__).parents[2]
@@ -55,7 +54,7 @@ def in_page(language: str) -> list[pytest.param]:  # type: ignore[valid-type]
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_persona_commands_are_understood(page: Path) -> None:
     for words in commands(page, "persona"):
-        command: click.Command = typer.main.get_command(app)
+        command: Any = typer.main.get_command(app)
         rest = list(words)
         while subcommands := getattr(command, "commands", None):
             rest = list(dropwhile(lambda word: word.startswith("--"), rest))
@@ -87,7 +86,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("text", in_page("python"))
 def test_python_runs(text: str, small_lake: SmallLake) -> None:
-    names = {"spark": small_lake.lake.spark, "release_id": small_lake.profiles.select("release_id").head()[0]}
+    names = {"spark": small_lake.lake.spark, "release_id": small_lake.profiles.select("release_id").collect()[0][0]}
     for lake in LAKES:
         text = text.replace(f'"{lake}', f'"{small_lake.path}')
     exec(compile(text.replace('"2026-01-01"', f'"{small_lake.as_of.date}"'), "block", "exec"), names)  # noqa: S102 - our own pages

@@ -157,7 +157,7 @@ def test_jars_that_cannot_be_fetched_are_reported(tmp_path: Path, monkeypatch: p
     (tmp_path / "python").write_text("#!/bin/sh\necho 'first' >&2\necho 'no route' >&2\nexit 1\n", encoding="utf-8")
     (tmp_path / "python").chmod(0o755)
     monkeypatch.setattr(doctor, "java_user_home", lambda: str(tmp_path))
-    monkeypatch.setattr(doctor.sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     found = doctor.check_jars()
     assert not found.ok
     assert found.detail.endswith("not fetched: no route")
