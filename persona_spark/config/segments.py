@@ -39,6 +39,7 @@ class SegmentFeature(Strict):
         fill: the value when the expression is null.
         transform: `log1p` for amounts and counts with a long tail (values below zero count as zero).
         scaling: `robust` = (value - median) / spread between the quartiles; `none` keeps the value.
+        floor: least spread of `robust`, in units of the transformed value: differences far below it do not tell users apart.
         weight: what the scaled value is multiplied with.
         high: what a segment far above the others is called; null when cards leave the feature out.
         low: likewise far below.
@@ -49,6 +50,7 @@ class SegmentFeature(Strict):
     fill: float = 0.0
     transform: Literal["none", "log1p"] = "none"
     scaling: Literal["robust", "none"] = "robust"
+    floor: float = Field(default=0.0, ge=0)
     weight: float = Field(default=1.0, gt=0)
     high: Label | None = None
     low: Label | None = None

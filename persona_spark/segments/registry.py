@@ -7,9 +7,11 @@ not need it; the registered model gives the same segments to whoever wants to sc
 from __future__ import annotations
 
 import json
+import logging
 import os
 import tempfile
 import warnings
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,7 +36,7 @@ with warnings.catch_warnings():
     from mlflow.types import ColSpec, DataType, Schema
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from persona_spark.config.load import Conf
     from persona_spark.config.segments import SegmentsSpec
@@ -115,7 +117,8 @@ class Registry:
             ModelError: when MLflow cannot be reached or refuses.
         """
         try:
-            return self._record(model, spec, cards)
+            with _quiet():
+                return self._record(model, spec, cards)
         except (MlflowException, OSError) as error:
             raise self._unreachable(error) from error
 
@@ -126,7 +129,8 @@ class Registry:
             ModelError: when MLflow cannot be reached or refuses.
         """
         try:
-            self._client().set_registered_model_alias(self.model_name, ALIAS, str(model.mlflow_version))
+            with _quiet():
+                self._client().set_registered_model_alias(self.model_name, ALIAS, str(model.mlflow_version))
         except (MlflowException, OSError) as error:
             raise self._unreachable(error) from error
 
@@ -176,6 +180,20 @@ class Registry:
             f"MLflow at {self.uri} did not take the training: {str(error).splitlines()[0]}. The live model stays. Check "
             "mlflow.tracking_uri in the main configuration file, or leave it out to use SQLite beside the lake"
         )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep from the terminal what MLflow says of new tables, of pickled classes, and of example rows, which would be people."""
+    logger = logging.getLogger("mlflow")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*An input example was not provided")
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def local_folder(lake: Lake, name: str) -> Path:

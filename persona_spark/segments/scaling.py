@@ -59,7 +59,8 @@ def _numbers(users: DataFrame, features: Sequence[SegmentFeature]) -> list[Froze
 
 
 def _number(feature: SegmentFeature, quantiles: Sequence[float] | None) -> FrozenFeature:
-    centre, scale = (0.0, 1.0) if quantiles is None else robust_scale(quantiles)
+    centre, spread = (0.0, 1.0) if quantiles is None else robust_scale(quantiles)
+    scale = spread if quantiles is None else max(spread, feature.floor)
     return FrozenFeature(feature.name, feature.expr, feature.transform, feature.fill, centre, scale, feature.weight)
 
 

@@ -71,7 +71,7 @@ def planted(seed: int = 1, each: int = EACH) -> pd.DataFrame:
         for number in range(each):
             paid = float(np.round(draw.gamma(4, 200), 2))
             promoted = None if number == 0 else round(paid * float(np.clip(draw.normal(promotion, 0.04), 0, 1)), 2)
-            mixed = "games" if number % 10 == 0 else category
+            mixed = "games" if number % 40 == 0 else category
             night_share = None if number == 1 else float(np.clip(draw.normal(night, 0.03), 0, 1))
             share = float(draw.uniform(0.5, 0.9))
             rows.append((f"{kind}-{number}", night_share, paid, promoted, float(draw.poisson(orders)), mixed, share, ["x"]))
@@ -86,9 +86,16 @@ def users_of(spark: SparkSession, people: pd.DataFrame) -> DataFrame:
     return frame.withColumn("as_of", F.lit(DAY)).withColumn("stage", F.when(F.col("orders") > 10, "active"))
 
 
-def conf_of(spec: SegmentsSpec = SPEC, folder: Path = Path()) -> Conf:
-    main = SimpleNamespace(name="shop", segments="segments.yaml", lake=SimpleNamespace(currency="CNY"), mlflow=MlflowConf())
-    return cast("Conf", SimpleNamespace(main=main, segments=spec, spec_hash=spec.digest, folder=folder))
+def conf_of(spec: SegmentsSpec = SPEC, mlflow_conf: MlflowConf | None = None) -> Conf:
+    settings = mlflow_conf or MlflowConf()
+    main = SimpleNamespace(name="shop", segments="segments.yaml", lake=SimpleNamespace(currency="CNY"), mlflow=settings)
+    return cast("Conf", SimpleNamespace(main=main, segments=spec, spec_hash=spec.digest))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> MlflowConf:
+    """One store for several tests: making its tables takes seconds."""
+    return MlflowConf(tracking_uri=f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}")
 
 
 def changed(spec: SegmentsSpec, **parts: dict[str, Any]) -> SegmentsSpec:
@@ -196,7 +203,7 @@ def _assert_cards_true(people: pd.DataFrame, found: pd.DataFrame, lake: Lake) ->
 def _assert_in_mlflow(people: pd.DataFrame, found: pd.DataFrame, model: SegmentModel, registry: Registry) -> None:
     client = MlflowClient(registry.uri, registry.uri)
     version = client.get_model_version_by_alias("persona-segments", "champion")
-    assert (version.version, version.run_id) == (model.mlflow_version, model.mlflow_run_id)
+    assert (str(version.version), version.run_id) == (model.mlflow_version, model.mlflow_run_id)
     run = client.get_run(version.run_id)
     assert run.data.params["k"] == "4"
     assert run.data.metrics["silhouette"] == model.silhouette
@@ -233,15 +240,16 @@ def test_same_bytes_for_any_layout(spark: SparkSession) -> None:
     assert fitted(frame.repartition(3)) == first
 
 
-def test_a_failed_gate_keeps_the_live_model(shop: Lake) -> None:
-    train(shop, conf_of(), AS_OF)
+def test_a_failed_gate_keeps_the_live_model(shop: Lake, server: MlflowConf) -> None:
+    named = server.model_copy(update={"model_name": "gated"})
+    train(shop, conf_of(SPEC, named), AS_OF)
     live = champion(shop)
-    strict = conf_of(changed(SPEC, gates={"silhouette": 0.99}))
+    strict = conf_of(changed(SPEC, gates={"silhouette": 0.99}), named)
     result = train(shop, strict, AS_OF)
     assert (result.notes["status"], "below 0.99" in str(result.notes["reason"])) == ("rejected", True)
     assert champion(shop) == live
     registry = Registry.of(strict, shop)
-    assert len(MlflowClient(registry.uri, registry.uri).search_model_versions("name = 'persona-segments'")) == 1
+    assert len(MlflowClient(registry.uri, registry.uri).search_model_versions("name = 'gated'")) == 1
 
 
 def test_too_few_users_leave_nobody_with_a_segment(shop: Lake) -> None:
@@ -253,8 +261,8 @@ def test_too_few_users_leave_nobody_with_a_segment(shop: Lake) -> None:
     assert (result.skipped, shop.read(USER_SEGMENTS).count(), shop.read(SEGMENT_CARD).count()) == (True, 0, 0)
 
 
-def test_a_model_of_other_features_is_refused_or_replaced(shop: Lake) -> None:
-    train(shop, conf_of(), AS_OF)
+def test_a_model_of_other_features_is_refused_or_replaced(shop: Lake, server: MlflowConf) -> None:
+    train(shop, conf_of(SPEC, server), AS_OF)
     other = SegmentsSpec.model_validate({**SPEC.model_dump(), "features": [{"name": "frequency", "expr": "orders"}]})
     with pytest.raises(ModelError, match=r"new: frequency; gone: night, orders, promotion.*persona segments train"):
         assign(shop, conf_of(other), AS_OF)
@@ -264,8 +272,8 @@ def test_a_model_of_other_features_is_refused_or_replaced(shop: Lake) -> None:
     assert "changed" in reason
 
 
-def test_an_old_model_is_retrained_and_ids_stay(shop: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    aged = conf_of(changed(SPEC, training={"when": "age", "max_age_days": 30}))
+def test_an_old_model_is_retrained_and_ids_stay(shop: Lake, server: MlflowConf, monkeypatch: pytest.MonkeyPatch) -> None:
+    aged = conf_of(changed(SPEC, training={"when": "age", "max_age_days": 30}, fit={"smallest_k": 4, "largest_k": 4}), server)
     train(shop, aged, AS_OF)
     assert needs_training(shop, aged, AsOf(date(2024, 3, 30), 3)) is None
     later = AsOf(date(2024, 3, 31), 4)
@@ -291,8 +299,7 @@ def test_missing_columns_are_named(shop: Lake) -> None:
 
 
 def test_mlflow_that_cannot_be_reached_is_said(shop: Lake) -> None:
-    conf = conf_of()
-    conf.main.mlflow = MlflowConf(tracking_uri="sqlite:////proc/nowhere/mlflow.db")  # type: ignore[misc]
+    conf = conf_of(mlflow_conf=MlflowConf(tracking_uri="sqlite:////proc/nowhere/mlflow.db"))
     with pytest.raises(ModelError, match=r"mlflow\.tracking_uri"):
         train(shop, conf, AS_OF)
     assert champion(shop) is None
