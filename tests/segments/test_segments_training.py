@@ -123,8 +123,8 @@ def coordinates(people: pd.DataFrame, model: SegmentModel) -> np.ndarray[Any, An
     columns = []
     for part in model.features:
         name = part.name.partition("=")[2]
-        value = (people.category == name) * people.category_share if name else values[part.name].fillna(part.fill)
-        value = np.log1p(value) if part.transform == "log1p" else value
+        raw = (people.category == name) * people.category_share if name else values[part.name].fillna(part.fill)
+        value = np.log1p(raw) if part.transform == "log1p" else raw
         columns.append(np.clip((value - part.centre) / part.scale, -model.clip, model.clip) * part.weight)
     return np.column_stack(columns)
 
@@ -204,7 +204,7 @@ def _assert_in_mlflow(people: pd.DataFrame, found: pd.DataFrame, model: SegmentM
     client = MlflowClient(registry.uri, registry.uri)
     version = client.get_model_version_by_alias("persona-segments", "champion")
     assert (str(version.version), version.run_id) == (model.mlflow_version, model.mlflow_run_id)
-    run = client.get_run(version.run_id)
+    run = client.get_run(str(version.run_id))
     assert run.data.params["k"] == "4"
     assert run.data.metrics["silhouette"] == model.silhouette
     assert len(client.get_metric_history(run.info.run_id, "silhouette_by_k")) == 3
@@ -213,7 +213,7 @@ def _assert_in_mlflow(people: pd.DataFrame, found: pd.DataFrame, model: SegmentM
     mlflow.set_tracking_uri(registry.uri)
     mlflow.set_registry_uri(registry.uri)
     loaded = mlflow.pyfunc.load_model("models:/persona-segments@champion")
-    values = {"night": people.night_share, "promotion": people.promoted / people.paid, "orders": people.orders}
+    values: dict[str, Any] = {"night": people.night_share, "promotion": people.promoted / people.paid, "orders": people.orders}
     for part in model.features[3:]:
         values[part.name] = (people.category == part.name.partition("=")[2]) * people.category_share
     scored = loaded.predict(pd.DataFrame(values))

@@ -44,19 +44,19 @@ SPEC = SegmentsSpec.model_validate(
 )
 
 
-def facts(number: int, users: int = 100, **contrasts: float) -> SegmentFacts:
+def facts(number: int, contrasts: dict[str, float], users: int = 100) -> SegmentFacts:
     return SegmentFacts(number, users, 0.5, tuple(Contrast(name, 0.0, 0.0, value) for name, value in contrasts.items()))
 
 
 def test_names_follow_the_largest_contrasts_and_are_distinct() -> None:
     names = segment_names(
         [
-            facts(1, night=2.0, orders=1.0, **{"category=baby_care": 0.9}),
-            facts(2, night=2.0, orders=1.0),
-            facts(3, orders=-0.8),
-            facts(4, night=-3.0),
-            facts(5, **{"category=baby_care": -2.0}),
-            facts(6, users=19, night=9.0),
+            facts(1, {"night": 2.0, "orders": 1.0, "category=baby_care": 0.9}),
+            facts(2, {"night": 2.0, "orders": 1.0}),
+            facts(3, {"orders": -0.8}),
+            facts(4, {"night": -3.0}),
+            facts(5, {"category=baby_care": -2.0}),
+            facts(6, {"night": 9.0}, users=19),
         ],
         SPEC,
     )
