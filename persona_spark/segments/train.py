@@ -59,16 +59,44 @@ def train(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:
     Raises:
         ModelError: when the sample cannot be drawn as configured or MLflow cannot be reached.
     """
-    spec = conf.segments
-    users = covered(_needed(profile_frame(lake, conf, as_of.date, parts=("scores", "tags")), spec), spec.exclude).cache()
+    profiles = profile_frame(lake, conf, as_of.date, parts=("scores", "tags"))
+    users = covered(_needed(profiles, conf.segments), conf.segments.exclude).cache()
     try:
-        count = users.count()
-        if count < spec.gates.users:
-            reason = f"{count} users to train on are fewer than {spec.gates.users} (gates.users)"
-            return _rejected(lake, _model(conf, as_of, (), None, (count, 0)), reason)
-        return _train(lake, conf, as_of, users, count)
+        fresh = draft(users, conf, as_of)
+        return _finish(lake, conf, fresh, users) if fresh.k else _rejected(lake, fresh)
     finally:
         users.unpersist()
+
+
+def draft(users: DataFrame, conf: Conf, as_of: AsOf) -> SegmentModel:
+    """Fit and choose, and write nothing: a model whose segments are numbered by size on the sample and have no names yet.
+
+    Args:
+        users: the users to cover, with the columns that the configuration names; cache it, it is read several times.
+        conf: the configuration.
+        as_of: the day and the data that the users are from.
+
+    Returns:
+        The model; its k is 0 when no number of segments could be fitted, and its reason says why.
+    """
+    spec, count = conf.segments, users.count()
+    if count < spec.gates.users:
+        reason = f"{count} users to train on are fewer than {spec.gates.users} (gates.users)"
+        return replace(_model(conf, as_of, (), None, (count, 0)), reason=reason)
+    sample = hash_sample(users, spec.sample, spec.fit.seed)
+    features = freeze_features(sample, spec)
+    placed = points(sample, features, spec.fit.clip, spec.sample.partitions).cache()
+    try:
+        sampled = placed.count()
+        fits = fit_range(placed, sampled, spec.fit)
+    finally:
+        placed.unpersist()
+    if not fits:
+        reason = f"the users are at fewer than {spec.fit.smallest_k} different points: no number of segments could be fitted"
+        return replace(_model(conf, as_of, features, None, (count, sampled)), reason=reason)
+    chosen, reason = choose(fits, spec.fit, spec.gates)
+    fresh = _model(conf, as_of, features, chosen, (count, sampled))
+    return replace(fresh, trials=tuple(each.trial for each in fits), reason=reason)
 
 
 def _needed(profiles: DataFrame, spec: SegmentsSpec) -> DataFrame:
@@ -90,29 +118,8 @@ def version_of(conf: Conf, as_of: AsOf) -> str:
     return f"{as_of.date.isoformat()}-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
 
 
-def _train(lake: Lake, conf: Conf, as_of: AsOf, users: DataFrame, count: int) -> StageResult:
-    spec = conf.segments
-    sample = hash_sample(users, spec.sample, spec.fit.seed)
-    features = freeze_features(sample, spec)
-    placed = points(sample, features, spec.fit.clip, spec.sample.partitions).cache()
-    try:
-        sampled = placed.count()
-        fits = fit_range(placed, sampled, spec.fit)
-    finally:
-        placed.unpersist()
-    if not fits:
-        reason = f"the users are at fewer than {spec.fit.smallest_k} different points: no number of segments could be fitted"
-        return _rejected(lake, _model(conf, as_of, features, None, (count, sampled)), reason)
-    chosen, reason = choose(fits, spec.fit, spec.gates)
-    fresh = _model(conf, as_of, features, chosen, (count, sampled))
-    known = models(lake)
-    segments = _segments(chosen, fresh, known)
-    fresh = replace(fresh, segments=segments, trials=tuple(each.trial for each in fits), reason=reason)
-    return _finish(lake, conf, fresh, users, failed_gates(chosen.trial, spec.gates, champion(lake)))
-
-
 def _model(conf: Conf, as_of: AsOf, features: Sequence[FrozenFeature], chosen: Fit | None, users: tuple[int, int]) -> SegmentModel:
-    """A model without segments yet; `users` are those covered and those in the sample."""
+    """A model that is not live; `users` are those covered and those in the sample."""
     spec = conf.segments
     return SegmentModel(
         model_version=version_of(conf, as_of),
@@ -130,27 +137,35 @@ def _model(conf: Conf, as_of: AsOf, features: Sequence[FrozenFeature], chosen: F
         exclude=spec.exclude,
         clip=spec.fit.clip,
         features=tuple(features),
-        segments=(),
+        segments=_by_size(chosen) if chosen else (),
         trials=(),
     )
 
 
-def _segments(chosen: Fit, fresh: SegmentModel, known: Sequence[SegmentModel]) -> tuple[Segment, ...]:
-    """The centres with their numbers: those of the same version if it was trained before, else of the live model."""
+def _by_size(chosen: Fit) -> tuple[Segment, ...]:
+    largest_first = sorted(zip(chosen.sizes, chosen.centres, strict=True), key=lambda part: (-part[0], part[1]))
+    return tuple(Segment(place, f"segment {place}", size, centre) for place, (size, centre) in enumerate(largest_first, start=1))
+
+
+def _numbered(fresh: SegmentModel, known: Sequence[SegmentModel]) -> SegmentModel:
+    """The model with the numbers that it had if it was trained before, else those of the live model that it continues."""
     same = next((model for model in known if model.model_version == fresh.model_version and model.segments), None)
     live = next((model for model in known if model.status == CHAMPION), None)
-    ids = stable_ids(chosen.centres, chosen.sizes, fresh.features, same or live, next_segment_id(known))
-    parts = (Segment(number, f"segment {number}", 0, centre) for number, centre in zip(ids, chosen.centres, strict=True))
-    return tuple(sorted(parts, key=lambda part: part.segment_id))
+    centres, sizes = [part.centroid for part in fresh.segments], [part.users for part in fresh.segments]
+    ids = stable_ids(centres, sizes, fresh.features, same or live, next_segment_id(known))
+    parts = (replace(part, segment_id=number, segment_name=f"segment {number}") for part, number in zip(fresh.segments, ids, strict=True))
+    return replace(fresh, segments=tuple(sorted(parts, key=lambda part: part.segment_id)))
 
 
-def _finish(lake: Lake, conf: Conf, fresh: SegmentModel, users: DataFrame, failed: Sequence[str]) -> StageResult:
+def _finish(lake: Lake, conf: Conf, fresh: SegmentModel, users: DataFrame) -> StageResult:
     """Name the segments, record the run, and let the model go live unless a gate failed."""
     from persona_spark.segments.registry import Registry  # noqa: PLC0415 - MLflow takes seconds to load, and few runs train
 
+    chosen = next(trial for trial in fresh.trials if trial.k == fresh.k)
+    failed = failed_gates(chosen, conf.segments.gates, champion(lake))
     status = REJECTED if failed else CHAMPION
     reason = f"{fresh.reason}; rejected: {'; '.join(failed)}" if failed else fresh.reason
-    fresh = replace(fresh, status=status, reason=reason)
+    fresh = replace(_numbered(fresh, models(lake)), status=status, reason=reason)
     cards = make_cards(users, fresh, conf.segments, conf.main.lake.currency)
     fresh = with_names(fresh, cards)
     registry = Registry.of(conf, lake)
@@ -162,8 +177,7 @@ def _finish(lake: Lake, conf: Conf, fresh: SegmentModel, users: DataFrame, faile
     return _result(lake, fresh, registry.uri)
 
 
-def _rejected(lake: Lake, fresh: SegmentModel, reason: str) -> StageResult:
-    fresh = replace(fresh, reason=reason)
+def _rejected(lake: Lake, fresh: SegmentModel) -> StageResult:
     save(lake, fresh)
     return _result(lake, fresh, None)
 
