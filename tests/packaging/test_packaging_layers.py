@@ -78,3 +78,12 @@ def test_make_without_a_new_python_says_so(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode != 0
     assert "Python 3.11 or newer was not found (looked for no-such-python)" in done.stderr
+
+
+def test_make_without_java_says_so_before_anything_is_installed(tmp_path: Path) -> None:
+    command = ["make", "-f", str(ROOT / "Makefile"), "demo", f"PYTHON={sys.executable}", f"VENV={tmp_path}/venv"]
+    env = {**os.environ, "JAVA_HOME": str(tmp_path / "nothing")}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=env)
+    assert done.returncode != 0
+    assert "Spark needs Java 17 or newer: install a JDK" in done.stderr
+    assert not (tmp_path / "venv").exists()
