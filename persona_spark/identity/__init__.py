@@ -1,0 +1,1 @@
+"""Identity: which user is behind each account."""

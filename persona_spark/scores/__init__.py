@@ -1,0 +1,1 @@
+"""Scores of users: RFM quintiles with named segments, and the lifecycle stage."""

@@ -1,0 +1,90 @@
+"""The stage that finds the user behind each account, and writes down which user ids changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from persona_spark.identity.components import founders
+from persona_spark.identity.links import LARGEST_GROUP, account_keys, key_sizes, known_accounts
+from persona_spark.lake.result import StageResult
+from persona_spark.schema import IDENTITY, USER_ALIAS
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from pyspark.sql import Column, DataFrame
+
+    from persona_spark.config.load import Conf
+    from persona_spark.lake.tables import Lake
+    from persona_spark.time import AsOf
+
+
+def user_id_of(account_id: Column) -> Column:
+    """The user id minted from a founder's account_id: `u_` and 24 hexadecimal digits."""
+    return F.concat(F.lit("u_"), F.substring(F.sha2(account_id, 256), 1, 24))
+
+
+def identify(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:  # noqa: ARG001 - every stage takes the configuration
+    """Write `identity` of as_of, and `user_alias` of as_of and of the next later one that exists.
+
+    Accounts that share a link key, directly or through others, are one user; the founder is the account with the lowest
+    (first ingest_seq, account_id). Keys that more than `LARGEST_GROUP` accounts share are ignored and counted.
+    """
+    keys = account_keys(lake, as_of).localCheckpoint()
+    sizes = key_sizes(keys).agg(F.count_if(F.col("accounts") <= LARGEST_GROUP), F.count_if(F.col("accounts") > LARGEST_GROUP)).collect()[0]
+    linking, ignored = int(sizes[0]), int(sizes[1])
+    accounts = known_accounts(lake, as_of)
+    rounds = 0
+    founder = F.col("label.account_id")
+    if linking:
+        useful = key_sizes(keys).where(F.col("accounts") <= LARGEST_GROUP).select("link_key")
+        accounts = accounts.localCheckpoint()
+        links = keys.join(useful, on="link_key", how="left_semi").join(accounts, on="account_id", how="inner")
+        groups, rounds = founders(links)
+        accounts = accounts.drop("label").join(groups, on="account_id", how="left")
+        founder = F.coalesce(founder, F.col("account_id"))
+    known = accounts.select(
+        F.lit(as_of.date).alias("as_of"),
+        "account_id",
+        user_id_of(founder).alias("user_id"),
+        F.lit(as_of.ingest_seq).cast("bigint").alias("ingest_seq"),
+    )
+    rows = lake.replace_where(known, IDENTITY, _on(as_of.date))
+    changed = write_aliases(lake, as_of.date)
+    users = _partition(lake, as_of.date).select(F.count_distinct("user_id")).collect()[0][0]
+    notes = {"users": users, "linking_keys": linking, "ignored_keys": ignored, "rounds": rounds, "changed_user_ids": changed}
+    return StageResult(rows_in=rows, rows_out=rows, notes=notes)
+
+
+def write_aliases(lake: Lake, day: date) -> int:
+    """Compare the identities of `day` and of the next later day with the ones before them; returns the changes of `day`.
+
+    The later day is written again because `day` may have been filled in before it.
+    """
+    days = lake.read(IDENTITY).select("as_of")
+    later = days.where(F.col("as_of") > F.lit(day)).agg(F.min("as_of")).collect()[0][0]
+    for current in [day] if later is None else [day, later]:
+        before = days.where(F.col("as_of") < F.lit(current)).agg(F.max("as_of")).collect()[0][0]
+        lake.replace_where(_changes(lake, before, current), USER_ALIAS, _on(current))
+    return lake.read(USER_ALIAS).where(F.col("as_of") == F.lit(day)).count()
+
+
+def _changes(lake: Lake, before: date | None, day: date) -> DataFrame:
+    # Without an earlier day nothing is before, and nothing has changed.
+    old = _partition(lake, before or day).select("account_id", F.col("user_id").alias("old_user_id"))
+    new = _partition(lake, day).select("as_of", "account_id", F.col("user_id").alias("new_user_id"))
+    return (
+        new.join(old, on="account_id", how="inner")
+        .where("old_user_id != new_user_id")
+        .select("as_of", "account_id", "old_user_id", "new_user_id")
+    )
+
+
+def _partition(lake: Lake, day: date) -> DataFrame:
+    return lake.read(IDENTITY).where(F.col("as_of") == F.lit(day))
+
+
+def _on(day: date) -> str:
+    return f"as_of = DATE'{day.isoformat()}'"

@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import hashlib
+import random
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from persona_spark.identity.identify import identify
+from persona_spark.identity.links import LARGEST_GROUP
+from persona_spark.schema import ACCOUNTS, EVENTS, IDENTITY, USER_ALIAS
+from persona_spark.time import AsOf
+
+if TYPE_CHECKING:
+    from persona_spark.config.load import Conf
+    from persona_spark.lake.result import StageResult
+    from persona_spark.lake.tables import Lake
+
+START = date(2024, 1, 1)
+NO_CONF: Conf = None  # type: ignore[assignment]  # identity reads nothing of it
+Version = tuple[str, int, list[str] | None, int, str]
+"""account_id, days after START from which it holds, link keys, ingest_seq, source."""
+
+
+def day(offset: int) -> date:
+    return START + timedelta(days=offset)
+
+
+def add_accounts(lake: Lake, versions: list[Version]) -> None:
+    rows = [(a, "t", source, "t", None, day(offset), keys, None, seq) for a, offset, keys, seq, source in versions]
+    lake.append(lake.spark.createDataFrame(rows, ACCOUNTS.ddl.replace(" NOT NULL", "")), ACCOUNTS)
+
+
+def add_events(lake: Lake, events: list[tuple[str, int, int]]) -> None:
+    frame = lake.spark.createDataFrame(
+        [(a, day(offset), seq, f"e{i}") for i, (a, offset, seq) in enumerate(events)], "a string, d date, s bigint, e string"
+    )
+    values: dict[str, str] = {
+        "event_id": "concat(e, '-', s)", "namespace": "'t'", "source": "'s'", "platform": "'t'", "event_time": "timestamp(d)", "event_date": "d",
+        "event_month": "date(date_trunc('month', d))", "event_hour": "12", "account_id": "a", "event_type": "'view'", "ingest_seq": "s",
+    }  # fmt: skip
+    lake.append(frame.selectExpr(*(f"CAST({values.get(c.name, 'NULL')} AS {c.type}) AS {c.name}" for c in EVENTS.columns)), EVENTS)
+
+
+def run(lake: Lake, offset: int, seq: int) -> StageResult:
+    return identify(lake, NO_CONF, AsOf(day(offset), seq))
+
+
+def found(lake: Lake, offset: int) -> dict[str, str]:
+    return {row.account_id: row.user_id for row in lake.read(IDENTITY).where(f"as_of = '{day(offset)}'").collect()}
+
+
+def aliases(lake: Lake) -> list[tuple[Any, ...]]:
+    return sorted(tuple(row) for row in lake.read(USER_ALIAS).collect())
+
+
+def user(founder: str) -> str:
+    return "u_" + hashlib.sha256(founder.encode()).hexdigest()[:24]
+
+
+def expected(versions: list[Version], events: list[tuple[str, int, int]], offset: int, seq: int) -> dict[str, str]:
+    """Union-find over plain Python values."""
+    first: dict[str, int] = {}
+    since: dict[str, int] = {}
+    latest: dict[tuple[str, str], tuple[int, int, list[str]]] = {}
+    for account, start, known, keys, source in [(v[0], v[1], v[3], v[2], v[4]) for v in versions] + [(*e, None, "") for e in events]:
+        if known > seq:
+            continue
+        first[account] = min(first.get(account, known), known)
+        since[account] = min(since.get(account, start), start)
+        if source and start < offset:
+            latest[account, source] = max(latest.get((account, source), (-1, -1, [])), (start, known, keys or []), key=lambda v: v[:2])
+    members: dict[str, set[str]] = {}
+    for (account, _), (_, _, keys) in latest.items():
+        for key in keys:
+            members.setdefault(key, set()).add(account)
+    parent = {account: account for account in first if since[account] < offset}
+
+    def root(account: str) -> str:
+        while parent[account] != account:
+            account = parent[account]
+        return account
+
+    for group in members.values():
+        if len(group) <= LARGEST_GROUP:
+            head, *tail = group
+            for other in tail:
+                low, high = sorted((root(head), root(other)), key=lambda a: (first[a], a))
+                parent[high] = low
+    return {account: user(root(account)) for account in parent}
+
+
+def test_accounts_without_links_are_users_of_their_own_and_no_round_is_run(lake: Lake) -> None:
+    add_events(lake, [("t:1", 0, 1), ("t:1", 3, 1), ("t:2", 5, 1), ("t:3", 1, 2)])
+    add_accounts(lake, [("t:4", 0, None, 1, "s"), ("t:5", 0, ["alone"], 1, "s")])
+    result = run(lake, 5, 1)
+    assert found(lake, 5) == {a: user(a) for a in ("t:1", "t:4", "t:5")}
+    assert result.notes == {"users": 3, "linking_keys": 0, "ignored_keys": 0, "rounds": 0, "changed_user_ids": 0}
+
+
+def test_the_founder_is_the_account_known_first_then_the_smallest_id(lake: Lake) -> None:
+    add_accounts(
+        lake, [("t:a", 0, ["k"], 2, "s"), ("t:z", 0, ["k"], 1, "s"), ("t:y", 0, ["k", "l"], 1, "s"), ("t:b", 0, ["l", "l"], 2, "s")]
+    )
+    run(lake, 1, 2)
+    assert set(found(lake, 1).values()) == {user("t:y")}
+
+
+def test_a_link_counts_from_the_day_after_its_date(lake: Lake) -> None:
+    add_events(lake, [("t:1", 0, 1), ("t:2", 0, 1)])
+    add_accounts(lake, [("t:1", 0, ["k"], 1, "s"), ("t:2", 10, ["k"], 1, "s")])
+    run(lake, 10, 1)
+    assert found(lake, 10) == {"t:1": user("t:1"), "t:2": user("t:2")}
+    run(lake, 11, 1)
+    assert set(found(lake, 11).values()) == {user("t:1")}
+    assert aliases(lake) == [(day(11), "t:2", user("t:2"), user("t:1"))]
+
+
+def test_a_merge_and_its_undoing_are_written_down(lake: Lake) -> None:
+    add_accounts(lake, [("t:1", 0, ["k"], 1, "s"), ("t:2", 0, ["q"], 1, "s"), ("t:2", 5, ["k"], 1, "s"), ("t:2", 9, ["other"], 1, "s")])
+    for offset in (3, 7, 12):
+        run(lake, offset, 1)
+    merge = (day(7), "t:2", user("t:2"), user("t:1"))
+    parting = (day(12), "t:2", user("t:1"), user("t:2"))
+    assert aliases(lake) == [merge, parting]
+    run(lake, 7, 1)
+    assert aliases(lake) == [merge, parting]
+
+
+def test_a_correction_that_arrives_later_parts_accounts_of_the_same_day(lake: Lake) -> None:
+    add_accounts(lake, [("t:1", 0, ["k"], 1, "s"), ("t:2", 0, ["k"], 1, "s"), ("t:2", 0, [], 2, "s"), ("t:1", 0, None, 2, "elsewhere")])
+    run(lake, 5, 1)
+    assert set(found(lake, 5).values()) == {user("t:1")}
+    run(lake, 5, 2)
+    assert found(lake, 5) == {"t:1": user("t:1"), "t:2": user("t:2")}
+
+
+def test_days_may_come_in_any_order(lake: Lake) -> None:
+    add_accounts(lake, [("t:1", 0, ["k"], 1, "s"), ("t:2", 0, [], 1, "s"), ("t:2", 5, ["k"], 1, "s")])
+    for offset in (12, 3, 7):
+        run(lake, offset, 1)
+    assert aliases(lake) == [(day(7), "t:2", user("t:2"), user("t:1"))]
+
+
+def test_a_key_that_too_many_share_is_ignored_and_counted(lake: Lake) -> None:
+    shared = LARGEST_GROUP + 1
+    add_accounts(lake, [(f"t:{i:03}", 0, ["hotline"] + (["few"] if i < LARGEST_GROUP else []), 1, "s") for i in range(shared)])
+    result = run(lake, 1, 1)
+    assert result.notes["ignored_keys"] == 1
+    assert result.notes["linking_keys"] == 1
+    assert result.notes["users"] == 2
+
+
+def test_a_long_chain_is_one_user_after_few_rounds(lake: Lake) -> None:
+    order = list(range(200))
+    random.Random(5).shuffle(order)
+    add_accounts(lake, [(f"t:{number:03}", 0, [f"k{i}", f"k{i + 1}"], 1, "s") for i, number in enumerate(order)])
+    result = run(lake, 1, 1)
+    assert set(found(lake, 1).values()) == {user("t:000")}
+    assert int(str(result.notes["rounds"])) < 15
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_random_graphs_equal_union_find_under_any_partitioning(lake: Lake, seed: int) -> None:
+    draw = random.Random(seed)
+    names = [f"t:{draw.randrange(10**6)}" for _ in range(60)]
+    versions: list[Version] = []
+    stated: set[tuple[str, int, int]] = set()
+    for _ in range(90):
+        name, offset, seq = draw.choice(names), draw.randrange(20), draw.randint(1, 4)
+        if (name, offset, seq) in stated:
+            continue
+        stated.add((name, offset, seq))
+        keys = [f"k{draw.randrange(70)}" for _ in range(draw.randrange(4))]
+        versions.append((name, offset, keys or None, seq, draw.choice(["s", "s", "r"])))
+    events = [(draw.choice(names), draw.randrange(20), draw.randint(1, 4)) for _ in range(60)]
+    add_accounts(lake, versions)
+    add_events(lake, events)
+    for offset, seq in ((15, 4), (8, 3)):
+        run(lake, offset, seq)
+        assert found(lake, offset) == expected(versions, events, offset, seq)
+    before = aliases(lake)
+    lake.spark.conf.set("spark.sql.shuffle.partitions", "7")
+    try:
+        run(lake, 15, 4)
+    finally:
+        lake.spark.conf.set("spark.sql.shuffle.partitions", "2")
+    assert found(lake, 15) == expected(versions, events, 15, 4)
+    assert aliases(lake) == before
