@@ -68,7 +68,7 @@ def show_checks(out: Console, checks: Iterable[Check]) -> None:
 
 def show_summary(out: Console, lake: Lake, conf: Conf, outcome: Outcome) -> None:
     """What a run made: the release, its RFM segments, its personas, three profiles, and how to open it."""
-    profiles = Profiles(lake).as_of(outcome.as_of.date)
+    profiles = Profiles(lake.spark, lake).as_of(outcome.as_of.date)
     head = profiles.agg(
         F.first("release_id").alias("release_id"),
         F.count("*").alias("users"),

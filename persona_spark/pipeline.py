@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from persona_spark.features.compute import compute_features
 from persona_spark.identity.identify import identify
 from persona_spark.lake.known import committed_seq
-from persona_spark.profiles.publish import is_current, publish
+from persona_spark.profiles.publish import is_current, publish, repair
 from persona_spark.scores.score import score
 from persona_spark.segments.assign import assign
 from persona_spark.segments.train import needs_training, train
@@ -80,6 +80,7 @@ def run(lake: Lake, conf: Conf, day: date, log: RunLog) -> Outcome:
     as_of = AsOf(day, committed_seq(lake))
     reason = needs_training(lake, conf, as_of)
     if reason is None and is_current(lake, conf, as_of):
+        repair(lake, conf)
         return Outcome(as_of, changed=False)
     for name in BEFORE_SEGMENTS:
         run_stage(name, lake, conf, day, log)

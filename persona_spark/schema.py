@@ -412,6 +412,22 @@ SEGMENT_CARD = Table(
     key=("model_version", "segment_id"),
 )
 
+PROFILE_RELEASE = Table(
+    "profile_release",
+    "Ledger of releases, one row an entry; the last entry with `serving` names the release that `user_profile` holds.",
+    (
+        Column("seq", "bigint", "Number of the entry, 1 and up without gaps.", nullable=False),
+        Column("release_id", "string", "Release: as_of and a hash of all that decides its content.", nullable=False),
+        Column("as_of", "date", "Events before this day count.", nullable=False),
+        Column("ingest_seq", "bigint", "What was known: the last ingest that was used.", nullable=False),
+        Column("state", "string", "staged, audited, published, rejected or withdrawn.", nullable=False),
+        Column("serving", "boolean", "Whether the entry makes the release the serving one.", nullable=False),
+        Column("users", "bigint", "Profiles in the release.", nullable=False),
+        Column("manifest", "string", "JSON: definitions, code, model, inputs, counts, audits.", nullable=False),
+    ),
+    key=("seq",),
+)
+
 RUN_LOG = Table(
     "run_log",
     "One row a stage of a run.",

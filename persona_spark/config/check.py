@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 from sqlglot.optimizer.simplify import simplify
 
+from persona_spark.config.base import near_miss
 from persona_spark.config.contradiction import contradicts_itself
 from persona_spark.config.expression import DIALECT
 from persona_spark.errors import Fault
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from persona_spark.config.expression import Expression
     from persona_spark.config.load import Conf
 
+RECONCILED = ("paid_amount_lifetime", "order_count_lifetime")
 _PREDICATES = (exp.Predicate, exp.And, exp.Or, exp.Not, exp.Boolean)
 _TWO_VALUED = (exp.Column, exp.Paren, exp.Case, exp.If, exp.Anonymous, exp.Func)
 
@@ -32,7 +34,17 @@ def check_conf(conf: Conf, today: date | None) -> list[Fault]:
     """
     base = {"user_id", "as_of", "account_ids", *(column.name for column in conf.features.profile_columns())}
     tag_columns = base | set(USER_SCORES.names)
-    return sorted({*_scores(conf, base), *_tags(conf, tag_columns, today), *_twice(conf)})
+    return sorted({*_required(conf, base), *_scores(conf, base), *_tags(conf, tag_columns, today), *_twice(conf)})
+
+
+def _required(conf: Conf, known: set[str]) -> Iterator[Fault]:
+    """Columns that audits reconcile with the events, and columns that audits were told to look at."""
+    for name in RECONCILED:
+        if name not in known:
+            yield Fault(conf.main.features, "measures", f"column {name} is missing: audits reconcile it with the events", "keep its measure")
+    for name in conf.main.audits.largest_null_rate:
+        if name not in known | set(USER_SCORES.names):
+            yield Fault(str(conf.path), f"audits.largest_null_rate.{name}", f"unknown column ({near_miss(name, known)})")
 
 
 def _scores(conf: Conf, known: set[str]) -> Iterator[Fault]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -51,6 +51,18 @@ class MlflowConf(Strict):
     model_name: str = "persona-segments"
 
 
+class AuditConf(Strict):
+    """What a release must hold beside the audits that every release must pass.
+
+    Attributes:
+        largest_user_drop: share of the serving release's users by which a release may be smaller.
+        largest_null_rate: for a column of the profile, the share of users that may have null in it.
+    """
+
+    largest_user_drop: float = Field(default=0.1, ge=0, le=1)
+    largest_null_rate: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
+
+
 class MainConf(Strict):
     """`persona.yaml`: paths of the definition files are relative to it."""
 
@@ -63,3 +75,4 @@ class MainConf(Strict):
     segments: str = "segments.yaml"
     ingest: IngestConf = IngestConf()
     mlflow: MlflowConf = MlflowConf()
+    audits: AuditConf = AuditConf()

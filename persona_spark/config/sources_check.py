@@ -10,11 +10,13 @@ from sqlglot import exp
 
 from persona_spark.config.base import near_miss
 from persona_spark.config.expression import compile_expression
+from persona_spark.errors import Fault
 from persona_spark.schema import EVENT_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from persona_spark.config.load import Conf
     from persona_spark.config.sources import SourceSpec
 
 FORMS = ("epoch_seconds", "epoch_millis", "epoch_nanos", "timestamp")
@@ -85,7 +87,7 @@ def column_paths(text: str) -> set[tuple[str, ...]]:
 
 def _path(column: exp.Column) -> tuple[str, ...]:
     parts = [part.name for part in column.parts]
-    node: exp.Expression = column
+    node: exp.Expr = column
     while isinstance(node.parent, exp.Dot) and node.parent.this is node:
         node = node.parent
         parts.append(node.expression.name)
@@ -172,32 +174,51 @@ def _text_as_number(spec: SourceSpec) -> Iterator[Problem]:
         return
     numeric = {spec.path_of(name) for name, type_ in spec.types.items() if type_.startswith(_NUMBER_TYPES)}
     for key, text in spec.expressions():
-        for path in sorted(_used_as_numbers(compile_expression(text).tree) - numeric):
+        for path in sorted(used_as_numbers(text, numeric) - numeric):
             name = ".".join(path)
             yield Problem(
                 key, f"column {name!r} is text in {spec.files.format} files but used as a number: give its type, types: {{{name}: bigint}}"
             )
 
 
-def _used_as_numbers(tree: exp.Expression) -> set[tuple[str, ...]]:
+def used_as_numbers(text: str, numeric: set[tuple[str, ...]]) -> set[tuple[str, ...]]:
+    """Columns that an expression calculates with or compares with numbers.
+
+    Args:
+        text: the expression.
+        numeric: columns known to be numbers.
+    """
     used: set[tuple[str, ...]] = set()
-    for node in tree.walk():
-        if isinstance(node, _ARITHMETIC) and not _is_number(node):
-            used |= {path for child in node.iter_expressions() if (path := _bare_column(child))}
-        if isinstance(node, _COMPARISONS) and any(_is_number(child) for child in node.iter_expressions()):
-            used |= {path for child in node.iter_expressions() if (path := _bare_column(child))}
+    for node in compile_expression(text).tree.walk():
+        children = list(node.iter_expressions())
+        columns = {path for child in children if (path := _bare_column(child))}
+        compared = isinstance(node, _COMPARISONS) and (any(_is_number(child) for child in children) or columns & numeric)
+        if isinstance(node, _ARITHMETIC) or compared:
+            used |= columns
     return used
 
 
-def _is_number(node: exp.Expression) -> bool:
+def _is_number(node: exp.Expr) -> bool:
     while isinstance(node, exp.Paren | exp.Neg):
         node = node.this
     return isinstance(node, exp.Literal) and not node.is_string
 
 
-def _bare_column(node: exp.Expression) -> tuple[str, ...] | None:
+def _bare_column(node: exp.Expr) -> tuple[str, ...] | None:
     while isinstance(node, exp.Paren):
         node = node.this
     if isinstance(node, exp.Dot) and (column := node.find(exp.Column)):
         return _path(column)
     return _path(node) if isinstance(node, exp.Column) else None
+
+
+def lake_faults(conf: Conf) -> list[Fault]:
+    """Mappings that do not fit the lake: money of another currency needs a rate."""
+    ours = conf.main.lake.currency
+    return [
+        Fault(
+            str(conf.folder / name), "money.rate", f"one {spec.money.currency} must be stated in {ours}, the lake's currency", 'rate: "7.1"'
+        )
+        for name, spec in zip(conf.main.sources, conf.sources, strict=True)
+        if spec.money and spec.money.currency != ours and "rate" not in spec.money.model_fields_set
+    ]

@@ -26,6 +26,8 @@ DELTA_PACKAGE = "io.delta:delta-spark_4.2_2.13:4.4.0"
 _CORRECTNESS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "true",
+    # Files of Chinese shops are often GBK, which Spark otherwise refuses to read.
+    "spark.sql.legacy.javaCharsets": "true",
     # A pruned CSV read does not look at all fields of a line, so it would miss lines that are too short or too long.
     "spark.sql.csv.parser.columnPruning.enabled": "false",
     # pandas and other writers store timestamps with nanoseconds; Spark reads them as numbers that a mapping can name.

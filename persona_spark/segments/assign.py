@@ -10,7 +10,7 @@ from persona_spark.errors import ModelError
 from persona_spark.lake.result import StageResult
 from persona_spark.projection import profile_frame
 from persona_spark.schema import USER_SEGMENTS
-from persona_spark.segments.model import champion, check_fits, models
+from persona_spark.segments.model import champion, check_columns, check_fits, models
 from persona_spark.segments.space import covered, nearest, point
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def assign(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:
 
     Raises:
         ModelError: when no model was ever trained though the configuration wants one, or when the live model was trained
-            with other features than the configuration names.
+            with other features than the configuration names, or on columns that profiles lack.
     """
     users = profile_frame(lake, conf, as_of.date, parts=("scores", "tags"))
     model = champion(lake)
@@ -40,6 +40,7 @@ def assign(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:
         lake.replace_where(lake.read(USER_SEGMENTS).limit(0), USER_SEGMENTS, condition)
         return StageResult(0, 0, {"model": note}, skipped=True)
     check_fits(model, conf.segments)
+    check_columns(model, users.columns)
     rows_in = users.count()
     written = lake.replace_where(assigned(users, model), USER_SEGMENTS, condition)
     return StageResult(rows_in, written, {"model": model.model_version, "without segment": rows_in - written})

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
+from persona_spark.config.expression import compile_expression
 from persona_spark.errors import ModelError
 from persona_spark.lake.contract import struct_of
 from persona_spark.schema import SEGMENT_MODEL
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import date
 
     from pyspark.sql import Row
@@ -139,6 +140,22 @@ def check_fits(model: SegmentModel, spec: SegmentsSpec) -> None:
         f"segment model {model.model_version} was trained with other features than conf/segments.yaml names now ({differs}): "
         "run `persona segments train` to make a new model, set training.on_change: retrain to let runs do so, or undo the change"
     )
+
+
+def check_columns(model: SegmentModel, columns: Collection[str]) -> None:
+    """Refuse to score profiles that lack a column that the model needs.
+
+    Raises:
+        ModelError: naming what is missing and what to do.
+    """
+    needed = [("exclude", model.exclude)] if model.exclude else []
+    needed += [(feature.name, feature.expr) for feature in model.features]
+    missing = [f"{name}: {problem}" for name, text in needed for problem in compile_expression(text).unknown(columns)]
+    if missing:
+        raise ModelError(
+            f"segment model {model.model_version} needs columns that profiles no longer have ({'; '.join(missing)}): bring them back in "
+            "conf/features.yaml, or change conf/segments.yaml and run `persona segments train`"
+        )
 
 
 def next_segment_id(known: Sequence[SegmentModel]) -> int:

@@ -1,0 +1,1 @@
+"""Ingest: a shop's files become canonical events, accounts and items, each exactly once."""

@@ -1,0 +1,33 @@
+"""Which code computed something: the package's version and a hash of its sources."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import persona_spark
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from importlib.resources.abc import Traversable
+
+
+@cache
+def code_version() -> str:
+    """`<version>+<12 hex>`: equal for equal sources, wherever they are installed."""
+    digest = hashlib.sha256()
+    for name, source in sorted(_sources(files(persona_spark), "")):
+        digest.update(f"{name}\n".encode())
+        digest.update(source)
+    return f"{persona_spark.__version__}+{digest.hexdigest()[:12]}"
+
+
+def _sources(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
+    for entry in folder.iterdir():
+        name = f"{prefix}{entry.name}"
+        if entry.is_dir():
+            yield from _sources(entry, f"{name}/")
+        elif name.endswith(".py"):
+            yield name, entry.read_bytes()

@@ -1,0 +1,36 @@
+"""The contracts of the published tables, made from the configuration."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from persona_spark.schema import USER_SCORES, Column, Table
+
+if TYPE_CHECKING:
+    from persona_spark.config.load import Conf
+
+_RELEASE = Column("release_id", "string", "Release that the row belongs to.", nullable=False)
+_TAGS = Column("tags", "array<string>", "Names of the tags that hold, sorted; empty when none does.", nullable=False)
+_SEGMENT = (
+    Column("segment_id", "int", "KMeans segment's stable number; null when the model does not cover the user."),
+    Column("segment_name", "string", "Segment's name; null likewise."),
+)
+_FIRST = ("user_id", "as_of")
+
+
+def user_profile_table(conf: Conf) -> Table:
+    """`user_profile`: exactly the serving release, one row a user."""
+    return Table("user_profile", "Profiles of the serving release, one row a user.", _columns(conf), key=("user_id",))
+
+
+def user_profile_history_table(conf: Conf) -> Table:
+    """`user_profile_history`: every release kept, one row a user and release."""
+    comment = "Profiles of all releases kept, one row a user and release."
+    return Table("user_profile_history", comment, _columns(conf), key=("release_id", "user_id"), partition_by=("release_id",))
+
+
+def _columns(conf: Conf) -> tuple[Column, ...]:
+    base = {column.name: column for column in conf.features.profile_columns()}
+    scores = [column for column in USER_SCORES.columns if column.name not in _FIRST]
+    rest = [column for name, column in base.items() if name not in _FIRST]
+    return (*(base[name] for name in _FIRST), _RELEASE, *rest, *scores, *_SEGMENT, _TAGS)

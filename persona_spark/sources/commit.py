@@ -1,0 +1,168 @@
+"""Writing one ingest: rows, quarantine, files, and last the row that makes them known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from persona_spark.errors import LakeError
+from persona_spark.lake.contract import struct_of
+from persona_spark.schema import ACCOUNTS, EVENTS, INGEST, INGEST_FILE, ITEMS, QUARANTINE
+from persona_spark.sources.events import at
+from persona_spark.sources.feed import PATH, RAW
+from persona_spark.sources.values import REASONS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import date, datetime
+
+    from pyspark.sql import DataFrame
+
+    from persona_spark.config.sources import SourceSpec
+    from persona_spark.lake.tables import Lake
+    from persona_spark.schema import Table
+    from persona_spark.sources.feed import FeedFile
+
+_TABLES = {"events": EVENTS, "accounts": ACCOUNTS, "items": ITEMS}
+_NUMBERED = (EVENTS, ACCOUNTS, ITEMS, QUARANTINE, INGEST_FILE)
+_FILES_SCHEMA = "path string, size bigint, modified bigint, header_hash string, rows bigint"
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What an ingest took in.
+
+    Attributes:
+        seq: its number.
+        ingested_at: the time it runs at.
+        files: the files taken in.
+        headers: hash of the column names by path.
+        rows_by_path: records counted by path, apart from everything that is done with them.
+        duplicates: good rows that are known or stand twice.
+        ambiguous: local times that occur twice.
+        nonexistent: local times that do not exist.
+        loaded: rows added to the target.
+        quarantined: rows put in quarantine.
+    """
+
+    seq: int
+    ingested_at: datetime
+    files: Sequence[FeedFile]
+    headers: Mapping[str, str]
+    rows_by_path: Mapping[str, int]
+    duplicates: int
+    ambiguous: int = 0
+    nonexistent: int = 0
+    loaded: int = 0
+    quarantined: int = 0
+
+    @property
+    def read(self) -> int:
+        """Records read."""
+        return sum(self.rows_by_path.values())
+
+    def __str__(self) -> str:
+        text = f"read {self.read:,} = {self.loaded:,} loaded + {self.duplicates:,} duplicates + {self.quarantined:,} quarantined"
+        odd = f", {self.ambiguous:,} ambiguous and {self.nonexistent:,} non-existent local times"
+        return text + (odd if self.ambiguous or self.nonexistent else "")
+
+
+def clear_leftovers(lake: Lake, committed: int) -> None:
+    """Remove what a killed ingest wrote, so that no later number makes it known."""
+    for table in _NUMBERED:
+        if lake.exists(table) and not lake.read(table).where(F.col("ingest_seq") > committed).isEmpty():
+            lake.delete(table, f"ingest_seq > {committed}")
+
+
+def commit(lake: Lake, spec: SourceSpec, fresh: DataFrame, bad: DataFrame, counts: Counts) -> Counts:
+    """Write everything of one ingest.
+
+    Args:
+        lake: the lake.
+        spec: the mapping.
+        fresh: new rows of the target, without `ingest_seq`.
+        bad: mapped rows with reasons.
+        counts: what is known so far.
+
+    Returns:
+        The counts with `loaded` and `quarantined` as the commits of the tables state them.
+
+    Raises:
+        LakeError: when the numbers do not add up, or another ingest took the number meanwhile.
+    """
+    table = _TABLES[spec.target]
+    rows = fresh.withColumn("ingest_seq", F.lit(counts.seq).cast("bigint")).select(*table.names)
+    loaded = _write(lake, rows, table, counts.seq)
+    counts = replace(counts, loaded=loaded, quarantined=_write(lake, _quarantine(bad, spec, counts.seq), QUARANTINE, counts.seq))
+    _write(lake, _files(lake, spec, counts), INGEST_FILE, counts.seq)
+    if counts.read != counts.loaded + counts.duplicates + counts.quarantined:
+        raise LakeError(
+            f"feed {spec.source}: the numbers do not add up: {counts}. Nothing was taken in; did a file change meanwhile? Run again."
+        )
+    if lake.insert_new(_ingest_row(lake, spec, counts, table), INGEST) != 1:
+        raise LakeError(
+            f"feed {spec.source}: another ingest took number {counts.seq} at the same time: run one ingest at a time, then run again"
+        )
+    return counts
+
+
+def _write(lake: Lake, rows: DataFrame, table: Table, seq: int) -> int:
+    return lake.replace_where(rows, table, f"ingest_seq >= {seq}")
+
+
+def _quarantine(bad: DataFrame, spec: SourceSpec, seq: int) -> DataFrame:
+    return bad.select(
+        F.lit(spec.source).alias("source"),
+        F.lit(spec.target).alias("target"),
+        F.col(PATH).alias("path"),
+        F.col(REASONS).alias("reasons"),
+        F.col(RAW).alias("raw"),
+        F.lit(seq).cast("bigint").alias("ingest_seq"),
+    )
+
+
+def _files(lake: Lake, spec: SourceSpec, counts: Counts) -> DataFrame:
+    rows = [
+        (file.path, file.size, file.modified, counts.headers.get(file.path, ""), counts.rows_by_path.get(file.path, 0))
+        for file in counts.files
+    ]
+    return lake.spark.createDataFrame(rows, _FILES_SCHEMA).select(
+        F.lit(spec.source).alias("source"),
+        F.lit(spec.target).alias("target"),
+        "path",
+        "size",
+        F.timestamp_micros("modified").alias("modified_at"),
+        "header_hash",
+        "rows",
+        F.lit(counts.seq).cast("bigint").alias("ingest_seq"),
+    )
+
+
+def _ingest_row(lake: Lake, spec: SourceSpec, counts: Counts, table: Table) -> DataFrame:
+    first, last = _dates(lake, counts.seq) if table is EVENTS and counts.loaded else (None, None)
+    values = {
+        "ingest_seq": counts.seq,
+        "source": spec.source,
+        "target": spec.target,
+        "ingested_at": at(counts.ingested_at),
+        "files": len(counts.files),
+        "read": counts.read,
+        "loaded": counts.loaded,
+        "duplicates": counts.duplicates,
+        "quarantined": counts.quarantined,
+        "ambiguous_times": counts.ambiguous,
+        "nonexistent_times": counts.nonexistent,
+        "min_event_date": first,
+        "max_event_date": last,
+        "mapping_hash": spec.digest(),
+    }
+    types = {field.name: field.dataType for field in struct_of(INGEST).fields}
+    return lake.spark.range(1).select(*(F.lit(value).cast(types[name]).alias(name) for name, value in values.items()))
+
+
+def _dates(lake: Lake, seq: int) -> tuple[date, date]:
+    ours = lake.read(EVENTS).where(F.col("ingest_seq") == F.lit(seq))
+    row = ours.agg(F.min("event_date"), F.max("event_date")).collect()[0]
+    return row[0], row[1]

@@ -1,0 +1,108 @@
+"""Which files of a feed are new: those that no committed ingest has taken in with the same path, size and modification time."""
+
+from __future__ import annotations
+
+import os
+import re
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pyspark.errors import AnalysisException
+from pyspark.sql import functions as F
+
+from persona_spark.errors import FeedError, SetupError
+from persona_spark.lake.known import known_rows
+from persona_spark.schema import INGEST_FILE
+from persona_spark.sources.feed import FeedFile
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+    from persona_spark.config.sources import SourceSpec
+    from persona_spark.lake.tables import Lake
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_PACKAGE = "package:"
+
+
+def location(spec: SourceSpec, folder: Path) -> str:
+    """Where the feed is: path or pattern with everything filled in.
+
+    Args:
+        spec: the mapping.
+        folder: where relative paths start.
+
+    Raises:
+        SetupError: when an environment variable or a package is missing.
+    """
+    path = _VARIABLE.sub(lambda match: _variable(match.group(1), spec), spec.files.path)
+    if path.startswith(_PACKAGE):
+        return _in_package(path.removeprefix(_PACKAGE), spec)
+    return path if re.match(r"^[a-zA-Z][a-zA-Z0-9+.-]*:/", path) else str((folder / Path(path).expanduser()).absolute())
+
+
+def _variable(name: str, spec: SourceSpec) -> str:
+    value = os.environ.get(name)
+    if not value:
+        raise SetupError(f"feed {spec.source}: its path {spec.files.path} needs the environment variable {name}, which is not set")
+    return value
+
+
+def _in_package(rest: str, spec: SourceSpec) -> str:
+    package, _, inside = rest.partition("/")
+    found = find_spec(package)
+    if found is None or not found.submodule_search_locations:
+        name = package.replace("_", "-")
+        raise SetupError(f"feed {spec.source}: its data is in the Python package {package}, which is not installed: pip install {name}")
+    return str(Path(next(iter(found.submodule_search_locations))) / inside)
+
+
+def new_files(lake: Lake, spec: SourceSpec, place: str, committed: int) -> list[FeedFile]:
+    """Files of the feed that are not taken in yet, sorted by path.
+
+    Args:
+        lake: the lake.
+        spec: the mapping.
+        place: what `location` gave.
+        committed: number of the last committed ingest.
+
+    Raises:
+        FeedError: when there is no file at all.
+    """
+    found = _delta_version(lake.spark, spec, place) if spec.files.format == "delta" else _listed(lake.spark, spec, place)
+    if committed == 0 or not found:
+        return sorted(found)
+    ours = (F.col("source") == F.lit(spec.source)) & (F.col("target") == F.lit(spec.target))
+    known = known_rows(lake, INGEST_FILE, committed).where(ours)
+    taken = {
+        (row.path, row.size, row.modified) for row in known.select("path", "size", F.unix_micros("modified_at").alias("modified")).collect()
+    }
+    return sorted(file for file in found if (file.path, file.size, file.modified) not in taken)
+
+
+def _listed(spark: SparkSession, spec: SourceSpec, place: str) -> list[FeedFile]:
+    nothing = f"feed {spec.source}: no file with content at {place}: check files.path (relative paths start at the main configuration file)"
+    try:
+        rows = _listing(spark, place).collect()
+    except AnalysisException as error:
+        raise FeedError(nothing) from error
+    files = [FeedFile(row.path, row.length, row.modified) for row in rows if not row.path.rpartition("/")[2].startswith(("_", "."))]
+    if not files:
+        raise FeedError(nothing)
+    return files
+
+
+def _listing(spark: SparkSession, place: str) -> DataFrame:
+    found = spark.read.format("binaryFile").option("recursiveFileLookup", "true").load(place)
+    return found.select("path", "length", F.unix_micros("modificationTime").alias("modified"))
+
+
+def _delta_version(spark: SparkSession, spec: SourceSpec, place: str) -> list[FeedFile]:
+    table = f"delta.`{place}`"
+    try:
+        last = spark.sql(f"DESCRIBE HISTORY {table} LIMIT 1").select("version", F.unix_micros("timestamp").alias("modified")).collect()[0]
+        size = spark.sql(f"DESCRIBE DETAIL {table}").select("sizeInBytes").collect()[0][0]
+    except AnalysisException as error:
+        raise FeedError(f"feed {spec.source}: no Delta table at {place}: check files.path and files.format") from error
+    return [FeedFile(place, int(size), int(last.modified), int(last.version))]

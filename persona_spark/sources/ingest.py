@@ -1,0 +1,152 @@
+"""Take in what is new in all feeds, each event exactly once.
+
+A feed with new files becomes one numbered ingest. Its rows are written first, every table in one commit that replaces what a
+killed ingest may have left under the same number; the row in `ingest` comes last and makes them all known. Whatever was
+killed before that row is done again by the next run, with the same result.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pyspark.errors import PySparkException
+from pyspark.sql import functions as F
+
+from persona_spark.config.sources_check import lake_faults
+from persona_spark.errors import ConfigError, FeedError, UsageError
+from persona_spark.lake.known import committed_seq
+from persona_spark.lake.result import StageResult
+from persona_spark.sources.commit import Counts, clear_leftovers, commit
+from persona_spark.sources.events import AMBIGUOUS, NONEXISTENT, canonical_events
+from persona_spark.sources.feed import PATH
+from persona_spark.sources.files import location, new_files
+from persona_spark.sources.fresh import Fresh, fresh_accounts, fresh_events, fresh_items
+from persona_spark.sources.personal import personal_key
+from persona_spark.sources.read import read_feed
+from persona_spark.sources.records import canonical_accounts, canonical_items
+from persona_spark.sources.values import REASONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from pyspark.sql import DataFrame
+
+    from persona_spark.config.load import Conf
+    from persona_spark.config.sources import SourceSpec
+    from persona_spark.lake.tables import Lake
+    from persona_spark.sources.feed import Feed
+
+
+@dataclass(frozen=True)
+class _Target:
+    """How a target's rows are made, and which of them are new."""
+
+    canonical: Callable[[DataFrame, SourceSpec, Conf, datetime], DataFrame]
+    fresh: Callable[[Lake, SourceSpec, DataFrame, int], Fresh]
+
+
+# Events take category and brand from items, so items come first.
+_TARGETS = {
+    "items": _Target(canonical_items, fresh_items),
+    "accounts": _Target(canonical_accounts, fresh_accounts),
+    "events": _Target(canonical_events, fresh_events),
+}
+
+
+def ingest(lake: Lake, conf: Conf, ingested_at: datetime) -> StageResult:
+    """Take in the new files of every feed; feeds without any are passed over.
+
+    Args:
+        lake: the lake.
+        conf: the configuration.
+        ingested_at: the time the run counts as happening at, with a zone; rows dated later go to quarantine.
+
+    Returns:
+        Rows read and loaded, and the counts of each feed by name.
+
+    Raises:
+        ConfigError: when a mapping does not fit the lake.
+        SetupError: when a variable, a package or the key for personal columns is missing.
+        FeedError: when a feed is wrong as a whole; feeds before it stay taken in.
+        LakeError: when rows got lost or another ingest ran at the same time.
+    """
+    if ingested_at.tzinfo is None:
+        raise UsageError("ingested_at has no zone: pass for example datetime.now(tz=UTC)")
+    specs = sorted(conf.sources, key=lambda spec: list(_TARGETS).index(spec.target))
+    places = _check(conf, specs)
+    done: dict[str, Counts] = {}
+    for spec, place in zip(specs, places, strict=True):
+        try:
+            counts = _take_in(lake, conf, spec, place, ingested_at, first=not done)
+        except PySparkException as error:
+            raise FeedError(f"feed {spec.source} could not be taken in from {place}: {str(error).strip().splitlines()[0]}") from error
+        if counts is not None:
+            done[spec.source] = counts
+    read, loaded = sum(counts.read for counts in done.values()), sum(counts.loaded for counts in done.values())
+    return StageResult(read, loaded, {name: str(counts) for name, counts in done.items()}, skipped=not done)
+
+
+def _check(conf: Conf, specs: Sequence[SourceSpec]) -> list[str]:
+    """Everything that can be wrong before the first file is opened; returns where each feed is."""
+    faults = lake_faults(conf)
+    if faults:
+        raise ConfigError(faults)
+    for spec in specs:
+        if spec.personal:
+            personal_key(spec)
+    return [location(spec, conf.folder) for spec in specs]
+
+
+def _take_in(lake: Lake, conf: Conf, spec: SourceSpec, place: str, ingested_at: datetime, *, first: bool) -> Counts | None:
+    committed = committed_seq(lake)
+    files = new_files(lake, spec, place, committed)
+    if not files:
+        return None
+    if first:
+        clear_leftovers(lake, committed)
+    feed = read_feed(lake.spark, spec, files, place)
+    rows_by_path = _count(feed, spec, place)
+    target = _TARGETS[spec.target]
+    mapped = target.canonical(feed.rows, spec, conf, ingested_at)
+    mapped = mapped if feed.recompute else mapped.persist()
+    try:
+        bad = F.size(REASONS) > 0
+        ambiguous, nonexistent = _odd_times(mapped.where(~bad))
+        fresh = target.fresh(lake, spec, mapped.where(~bad).drop(REASONS), committed)
+        return commit(
+            lake,
+            spec,
+            fresh.rows,
+            mapped.where(bad),
+            Counts(
+                seq=committed + 1,
+                ingested_at=ingested_at,
+                files=files,
+                headers=feed.headers,
+                rows_by_path=rows_by_path,
+                duplicates=fresh.duplicates,
+                ambiguous=ambiguous,
+                nonexistent=nonexistent,
+            ),
+        )
+    finally:
+        if not feed.recompute:
+            mapped.unpersist()
+
+
+def _count(feed: Feed, spec: SourceSpec, place: str) -> dict[str, int]:
+    counted = {row[PATH]: int(row["count"]) for row in feed.records.groupBy(PATH).count().collect()}
+    if not counted:
+        raise FeedError(
+            f"feed {spec.source}: the new files at {place} hold no rows: an empty feed is taken for a mistake; remove the files"
+        )
+    return counted
+
+
+def _odd_times(good: DataFrame) -> tuple[int, int]:
+    if AMBIGUOUS not in good.columns:
+        return 0, 0
+    row = good.agg(F.count_if(AMBIGUOUS), F.count_if(NONEXISTENT)).collect()[0]
+    return int(row[0]), int(row[1])

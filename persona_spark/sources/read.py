@@ -1,0 +1,99 @@
+"""From a feed's new files to rows that expressions can work on: read, personal columns hashed, columns typed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+from pyspark.sql.types import StringType
+
+from persona_spark.config.sources_check import used_as_numbers
+from persona_spark.errors import ConfigError, Fault
+from persona_spark.sources.columnar_files import read_delta, read_parquet
+from persona_spark.sources.csv_files import read_csv
+from persona_spark.sources.feed import BAD, RAW, dotted, quoted
+from persona_spark.sources.json_files import column_at, read_json
+from persona_spark.sources.personal import hash_personal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pyspark.sql import Column, DataFrame, SparkSession
+
+    from persona_spark.config.sources import ColumnPath, SourceSpec
+    from persona_spark.sources.feed import Feed, FeedFile
+
+
+def read_feed(spark: SparkSession, spec: SourceSpec, found: Sequence[FeedFile], place: str) -> Feed:
+    """The rows of a feed's new files, ready for the mapping's expressions.
+
+    Args:
+        spark: the session.
+        spec: the mapping.
+        found: the new files.
+        place: where the feed is.
+
+    Raises:
+        FeedError: when the feed is wrong as a whole.
+        ConfigError: when an expression takes a text column for a number.
+        SetupError: when personal columns are to be hashed and no key is set.
+    """
+    feed = _read(spark, spec, found, place)
+    _check_numbers(spec, feed.rows)
+    rows = hash_personal(spec, feed.rows)
+    return replace(feed, rows=_typed(spec, rows.withColumn(RAW, F.coalesce(F.col(RAW), F.lit("")))))
+
+
+def _read(spark: SparkSession, spec: SourceSpec, found: Sequence[FeedFile], place: str) -> Feed:
+    if spec.files.format == "csv":
+        return read_csv(spark, spec, found)
+    if spec.files.format == "json":
+        return read_json(spark, spec, found)
+    if spec.files.format == "parquet":
+        return read_parquet(spark, spec, found, place)
+    return read_delta(spark, spec, found[0])
+
+
+def _check_numbers(spec: SourceSpec, rows: DataFrame) -> None:
+    """Text compared with a number would stop the run at the first value that is none."""
+    numeric = {spec.path_of(name) for name, type_ in spec.types.items() if type_ not in ("string", "boolean", "date")}
+    faults = [
+        Fault(
+            spec.source,
+            key,
+            f"column {dotted(path)!r} is text in {spec.files.path} but used as a number",
+            f"types: {{{dotted(path)}: bigint}}",
+        )
+        for key, text in spec.expressions()
+        for path in used_as_numbers(text, numeric)
+        if path not in numeric and is_text(rows, path)
+    ]
+    if faults:
+        raise ConfigError(faults)
+
+
+def is_text(rows: DataFrame, path: ColumnPath) -> bool:
+    """Whether the column holds text."""
+    return isinstance(rows.select(column_at(path)).schema[0].dataType, StringType)
+
+
+def _typed(spec: SourceSpec, rows: DataFrame) -> DataFrame:
+    """Columns with the types that the mapping states; a value that does not fit is null and a reason."""
+    if not spec.types:
+        return rows
+    reasons = []
+    columns: dict[str, Column] = {}
+    for name, type_ in spec.types.items():
+        path = spec.path_of(name)
+        said = F.nullif(F.trim(column_at(path)), F.lit("")) if is_text(rows, path) else column_at(path)
+        fitting = said.try_cast(type_)
+        reasons.append(F.when(said.isNotNull() & fitting.isNull(), F.lit(f"unparsable value of column {name}")))
+        columns[path[0]] = _put(columns.get(path[0], F.col(quoted(path[0]))), path, fitting)
+    readable = F.size(BAD) == 0
+    found = F.when(readable, F.array_compact(F.array(*reasons))).otherwise(F.col(BAD))
+    return rows.withColumns({**{name: column.alias(name) for name, column in columns.items()}, BAD: found})
+
+
+def _put(root: Column, path: ColumnPath, value: Column) -> Column:
+    return value if len(path) == 1 else root.withField(".".join(quoted(part) for part in path[1:]), value)

@@ -1,0 +1,122 @@
+"""A feed's rows as versions of accounts and items."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+from pyspark.sql.types import DateType, StringType, TimestampNTZType, TimestampType
+
+from persona_spark.errors import FeedError
+from persona_spark.schema import ACCOUNTS, ITEMS, MONEY
+from persona_spark.sources.events import at
+from persona_spark.sources.feed import FILE_TIME, PATH, RAW
+from persona_spark.sources.moments import instant
+from persona_spark.sources.personal import link_keys
+from persona_spark.sources.values import (
+    Value,
+    attributes,
+    evaluate,
+    expressions_of,
+    money,
+    native_id,
+    raw_when_bad,
+    reasons_of,
+    text,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from pyspark.sql import Column, DataFrame
+
+    from persona_spark.config.load import Conf
+    from persona_spark.config.sources import SourceSpec
+    from persona_spark.schema import Table
+
+
+def canonical_accounts(rows: DataFrame, spec: SourceSpec, conf: Conf, ingested_at: datetime) -> DataFrame:
+    """Map a feed's rows to versions of accounts.
+
+    A version holds from `valid_from`; without one from the local day of registration; without that it always held.
+
+    Returns:
+        The columns of `accounts` without `ingest_seq`, and `PATH`, `FILE_TIME`, `RAW`, `REASONS`.
+    """
+    expressions = expressions_of(spec) | ({"time": spec.time.source} if spec.time else {})
+    said = evaluate(spec, rows, expressions, [link_keys(spec).alias("link_keys")])
+    registered = _registered(said, spec, conf, ingested_at)
+    stated = _date(said, spec)
+    day = F.from_utc_timestamp(registered.column, conf.main.lake.zone).cast("date")
+    values = {
+        "account_id": _key(said, spec, "account_id", "missing account"),
+        "namespace": Value(F.lit(spec.namespace)),
+        "source": Value(F.lit(spec.source)),
+        "platform": Value(F.coalesce(_words(said, "platform"), F.lit(spec.namespace))),
+        "registered_at": registered,
+        "valid_from": Value(F.coalesce(stated.column, day, F.lit(conf.main.ingest.earliest_date)), stated.reasons),
+        "link_keys": Value(F.col("link_keys")),
+        "attributes": Value(attributes(spec.fields_, said)),
+    }
+    return _mapped(said, values, ACCOUNTS)
+
+
+def canonical_items(rows: DataFrame, spec: SourceSpec, conf: Conf, _ingested_at: datetime) -> DataFrame:
+    """Map a feed's rows to versions of items.
+
+    Returns:
+        The columns of `items` without `ingest_seq`, and `PATH`, `FILE_TIME`, `RAW`, `REASONS`.
+    """
+    said = evaluate(spec, rows, expressions_of(spec))
+    price = Value(F.lit(None).cast(MONEY))
+    if "price" in said.columns:
+        rate = spec.money.rate if spec.money else Decimal(1)
+        price, _ = money("price", F.col("price"), said.schema["price"].dataType, rate, conf.main.ingest.largest_amount)
+    values = {
+        "item_id": _key(said, spec, "item_id", "missing item"),
+        "namespace": Value(F.lit(spec.namespace)),
+        "source": Value(F.lit(spec.source)),
+        **{name: Value(_words(said, name)) for name in ("category", "brand", "name")},
+        "price": price,
+        "attributes": Value(attributes(spec.fields_, said)),
+    }
+    return _mapped(said, values, ITEMS)
+
+
+def _mapped(said: DataFrame, values: dict[str, Value], table: Table) -> DataFrame:
+    reasons = [reason for value in values.values() for reason in value.reasons]
+    columns = [value.column.cast(table.column(name).type).alias(name) for name, value in values.items()]
+    return said.select(*columns, PATH, FILE_TIME, RAW, reasons_of(reasons)).withColumn(RAW, raw_when_bad())
+
+
+def _words(said: DataFrame, name: str) -> Column:
+    return text(F.col(name), said.schema[name].dataType) if name in said.columns else F.lit(None).cast("string")
+
+
+def _key(said: DataFrame, spec: SourceSpec, name: str, missing: str) -> Value:
+    value = _words(said, name)
+    return Value(native_id(spec.namespace, value), (F.when(value.isNull(), F.lit(missing)),))
+
+
+def _registered(said: DataFrame, spec: SourceSpec, conf: Conf, ingested_at: datetime) -> Value:
+    if spec.time is None:
+        return Value(F.lit(None).cast("timestamp"))
+    moment = instant(F.col("time"), said.schema["time"].dataType, spec, conf.main.lake.zone)
+    unparsable = _words(said, "time").isNotNull() & moment.time.isNull()
+    reasons = (
+        F.when(unparsable, F.lit("unparsable time")),
+        F.when(moment.time > at(ingested_at), F.lit("time later than the ingest")),
+    )
+    return Value(moment.time, reasons)
+
+
+def _date(said: DataFrame, spec: SourceSpec) -> Value:
+    if "valid_from" not in said.columns:
+        return Value(F.lit(None).cast("date"))
+    type_ = said.schema["valid_from"].dataType
+    if not isinstance(type_, DateType | StringType | TimestampType | TimestampNTZType):
+        raise FeedError(f"feed {spec.source}: set.valid_from is {type_.simpleString()}: it must be a date, or text such as 2024-01-31")
+    value = _words(said, "valid_from") if isinstance(type_, StringType) else F.col("valid_from")
+    date = value.try_cast("date")
+    return Value(date, (F.when(value.isNotNull() & date.isNull(), F.lit("unparsable valid_from")),))
