@@ -86,7 +86,7 @@ def show_summary(out: Console, lake: Lake, conf: Conf, outcome: Outcome) -> None
         out.print(f"Segments were trained: {outcome.training}")
     paid = head.paid or Decimal(0)
     out.print(
-        f"{head.users:,} users, {head.buyers:,} of them buyers; {head.orders:,} orders, {paid:,} {currency} paid before {outcome.as_of.date}"
+        f"{head.users:,} users, {head.buyers:,} of them buyers; {head.orders:,} orders, {paid:,} {currency} paid"
     )
     _show_rfm(out, profiles, currency)
     _show_cards(out, profiles, lake)

@@ -41,7 +41,9 @@ def _required(conf: Conf, known: set[str]) -> Iterator[Fault]:
     """Columns that audits reconcile with the events, and columns that audits were told to look at."""
     for name in RECONCILED:
         if name not in known:
-            yield Fault(conf.main.features, "measures", f"column {name} is missing: audits reconcile it with the events", "keep its measure")
+            yield Fault(
+                conf.main.features, "measures", f"column {name} is missing: audits reconcile it with the events", "keep its measure"
+            )
     for name in conf.main.audits.largest_null_rate:
         if name not in known | set(USER_SCORES.names):
             yield Fault(str(conf.path), f"audits.largest_null_rate.{name}", f"unknown column ({near_miss(name, known)})")
@@ -62,7 +64,9 @@ def _tags(conf: Conf, known: set[str], today: date | None) -> Iterator[Fault]:
     for name, tag in conf.tags.tags.items():
         yield from _condition(tag.condition, known, file, f"tags.{name}")
         if today is not None and tag.review_by < today:
-            yield Fault(file, f"tags.{name}.review_by", f"the review was due by {tag.review_by}", f"{tag.owner} reviews it and sets a new day")
+            yield Fault(
+                file, f"tags.{name}.review_by", f"the review was due by {tag.review_by}", f"{tag.owner} reviews it and sets a new day"
+            )
 
 
 def _condition(condition: Expression, known: set[str], file: str, key: str) -> Iterator[Fault]:

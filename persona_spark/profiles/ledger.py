@@ -104,5 +104,3 @@ def manifest(conf: Conf, as_of: AsOf, model_version: str | None, counts: Mapping
 def release_of(entry: Row) -> Release:
     """The release that an entry speaks of."""
     return Release(entry.release_id, entry.as_of, entry.ingest_seq, entry.users, entry.manifest)
-
-

@@ -44,8 +44,8 @@ def changes_at(user_tags: DataFrame, day: date) -> DataFrame:
     """
     before = user_tags.where(F.col("as_of") < F.lit(day))
     last = before.agg(F.max("as_of").alias("as_of"))
-    old = before.join(F.broadcast(last), on="as_of", how="left_semi").select("user_id", "tag", F.lit(True).alias("_old"))
-    new = user_tags.where(F.col("as_of") == F.lit(day)).select("user_id", "tag", F.lit(True).alias("_new"))
+    old = before.join(F.broadcast(last), on="as_of", how="left_semi").select("user_id", "tag", F.col("tag").alias("_old"))
+    new = user_tags.where(F.col("as_of") == F.lit(day)).select("user_id", "tag", F.col("tag").alias("_new"))
     both = old.join(new, on=["user_id", "tag"], how="full_outer").where(F.col("_old").isNull() | F.col("_new").isNull())
     change = F.when(F.col("_new").isNull(), "lost").otherwise("gained")
     return both.select(F.lit(day).alias("as_of"), "user_id", "tag", change.alias("change"))

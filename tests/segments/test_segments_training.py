@@ -54,7 +54,7 @@ SPEC = SegmentsSpec.model_validate(
         "choices": [{"column": "category", "share": "category_share", "top": 3, "weight": 3}],
         "exclude": "array_contains(tags, 'bot_suspect')",
         "sample": {"by": "stage"},
-        "fit": {"seed": 11, "smallest_k": 3, "largest_k": 5, "iterations": 20},
+        "fit": {"seed": 11, "smallest_k": 3, "largest_k": 5, "iterations": 10, "starts": 1},
         "gates": {"silhouette": 0.2, "share": 0.05, "users": 50},
         "cards": {
             "traits": [{"name": "category", "expr": "category", "lift": 1.2, "share": 0.5}],
@@ -261,12 +261,15 @@ def test_too_few_users_leave_nobody_with_a_segment(shop: Lake) -> None:
     assert (result.skipped, shop.read(USER_SEGMENTS).count(), shop.read(SEGMENT_CARD).count()) == (True, 0, 0)
 
 
-def test_a_model_of_other_features_is_refused_or_replaced(shop: Lake, server: MlflowConf) -> None:
+def test_a_model_of_other_features_is_refused_or_replaced(shop: Lake, server: MlflowConf, monkeypatch: pytest.MonkeyPatch) -> None:
     train(shop, conf_of(SPEC, server), AS_OF)
     other = SegmentsSpec.model_validate({**SPEC.model_dump(), "features": [{"name": "frequency", "expr": "orders"}]})
     with pytest.raises(ModelError, match=r"new: frequency; gone: night, orders, promotion.*persona segments train"):
         assign(shop, conf_of(other), AS_OF)
     assert needs_training(shop, conf_of(other), AS_OF) is None
+    use(monkeypatch, users_of(shop.spark, planted()).drop("orders"))
+    with pytest.raises(ModelError, match="orders: unknown column 'orders'"):
+        assign(shop, conf_of(), AS_OF)
     reason = needs_training(shop, conf_of(changed(other, training={"on_change": "retrain"})), AS_OF)
     assert reason is not None
     assert "changed" in reason
