@@ -12,7 +12,7 @@ from persona_spark.lake.contract import struct_of
 from persona_spark.schema import ACCOUNTS, EVENTS, INGEST, INGEST_FILE, ITEMS, QUARANTINE
 from persona_spark.sources.events import at
 from persona_spark.sources.feed import PATH, RAW
-from persona_spark.sources.values import REASONS
+from persona_spark.sources.values import list_of_reasons
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -76,14 +76,14 @@ def clear_leftovers(lake: Lake, committed: int) -> None:
             lake.delete(table, f"ingest_seq > {committed}")
 
 
-def commit(lake: Lake, spec: SourceSpec, fresh: DataFrame, bad: DataFrame, counts: Counts) -> Counts:
+def commit(lake: Lake, spec: SourceSpec, fresh: DataFrame, bad: DataFrame | None, counts: Counts) -> Counts:
     """Write everything of one ingest.
 
     Args:
         lake: the lake.
         spec: the mapping.
         fresh: new rows of the target, without `ingest_seq`.
-        bad: mapped rows with reasons.
+        bad: mapped rows with reasons; None when there are none.
         counts: what is known so far.
 
     Returns:
@@ -95,7 +95,7 @@ def commit(lake: Lake, spec: SourceSpec, fresh: DataFrame, bad: DataFrame, count
     table = _TABLES[spec.target]
     rows = fresh.withColumn("ingest_seq", F.lit(counts.seq).cast("bigint")).select(*table.names)
     loaded = _write(lake, rows, table, counts.seq)
-    counts = replace(counts, loaded=loaded, quarantined=_write(lake, _quarantine(bad, spec, counts.seq), QUARANTINE, counts.seq))
+    counts = replace(counts, loaded=loaded, quarantined=_write_quarantine(lake, bad, spec, counts.seq))
     _write(lake, _files(lake, spec, counts), INGEST_FILE, counts.seq)
     if counts.read != counts.loaded + counts.duplicates + counts.quarantined:
         raise LakeError(
@@ -112,12 +112,19 @@ def _write(lake: Lake, rows: DataFrame, table: Table, seq: int) -> int:
     return lake.replace_where(rows, table, f"ingest_seq >= {seq}")
 
 
+def _write_quarantine(lake: Lake, bad: DataFrame | None, spec: SourceSpec, seq: int) -> int:
+    if bad is None:
+        lake.create(QUARANTINE)
+        return 0
+    return _write(lake, _quarantine(bad, spec, seq), QUARANTINE, seq)
+
+
 def _quarantine(bad: DataFrame, spec: SourceSpec, seq: int) -> DataFrame:
     return bad.select(
         F.lit(spec.source).alias("source"),
         F.lit(spec.target).alias("target"),
         F.col(PATH).alias("path"),
-        F.col(REASONS).alias("reasons"),
+        list_of_reasons().alias("reasons"),
         F.col(RAW).alias("raw"),
         F.lit(seq).cast("bigint").alias("ingest_seq"),
     )

@@ -135,7 +135,7 @@ def _named(header: Header) -> list[Column]:
 
 
 def _reasons(unclosed: Column) -> Column:
-    broken = F.when(unclosed, F.array(F.lit(UNCLOSED))).when(F.col(_BROKEN).isNotNull(), F.array(F.lit(UNREADABLE)))
+    broken = F.when(unclosed, F.lit(UNCLOSED)).when(F.col(_BROKEN).isNotNull(), F.lit(UNREADABLE))
     return broken.otherwise(no_reasons()).alias(BAD)
 
 

@@ -23,10 +23,12 @@ FILE_TIME = "persona__file_time"
 RAW = "persona__raw"
 """The record as read, for quarantine."""
 BAD = "persona__bad"
-"""Reasons found while reading, an array without nulls."""
+"""Reasons found while reading, joined by `BETWEEN`; empty text when there are none."""
 
 MARKS = (PATH, FILE_TIME, RAW, BAD)
 UNREADABLE = "unreadable row"
+BETWEEN = "\x1e"
+"""Stands between two reasons: text, because Spark compiles it where it would interpret the functions of arrays."""
 
 
 @dataclass(frozen=True, order=True)
@@ -74,8 +76,8 @@ def file_time() -> Column:
 
 
 def no_reasons() -> Column:
-    """An empty list of reasons."""
-    return F.array().cast("array<string>").alias(BAD)
+    """No reasons."""
+    return F.lit("").alias(BAD)
 
 
 def quoted(name: str) -> str:

@@ -32,16 +32,15 @@ class Fresh:
     duplicates: int
 
 
-def fresh_events(lake: Lake, spec: SourceSpec, good: DataFrame, committed: int) -> Fresh:
+def fresh_events(lake: Lake, spec: SourceSpec, good: DataFrame, committed: int, *, repeated: bool) -> Fresh:
     """Events whose id is neither known nor taken by another row of the batch.
 
     Of rows with one id the earliest is taken, then the smallest in all its columns: the same whatever the partitioning.
     """
-    if spec.repeats == "separate":
+    if repeated and spec.repeats == "separate":
         good = number_repeats(good)
-    ids = good.groupBy("event_id").agg(F.count("*").alias("rows"))
-    counted = ids.agg(F.coalesce(F.sum("rows"), F.lit(0)), F.count("*")).collect()[0]
-    twice = int(counted[0]) - int(counted[1])
+    ids = good.select("event_id").distinct()
+    twice = good.count() - ids.count() if repeated else 0
     rows = _first(good) if twice else good
     known = _known_ids(lake, spec, good, committed)
     if known is None:
@@ -111,13 +110,13 @@ def with_items(lake: Lake, spec: SourceSpec, events: DataFrame, committed: int) 
     return joined.withColumns(filled).drop("item")
 
 
-def fresh_accounts(lake: Lake, _spec: SourceSpec, good: DataFrame, committed: int) -> Fresh:
+def fresh_accounts(lake: Lake, _spec: SourceSpec, good: DataFrame, committed: int, *, repeated: bool) -> Fresh:  # noqa: ARG001 - the same for all targets
     """Versions of accounts that differ from the latest known one of the same feed and day."""
     content = F.struct("platform", "registered_at", "link_keys", _sorted_entries())
     return _fresh_versions(good, known_rows(lake, ACCOUNTS, committed), ["account_id", "valid_from"], content)
 
 
-def fresh_items(lake: Lake, _spec: SourceSpec, good: DataFrame, committed: int) -> Fresh:
+def fresh_items(lake: Lake, _spec: SourceSpec, good: DataFrame, committed: int, *, repeated: bool) -> Fresh:  # noqa: ARG001 - the same for all targets
     """Versions of items that differ from the latest known one of the same feed."""
     content = F.struct("category", "brand", "name", "price", _sorted_entries())
     return _fresh_versions(good, known_rows(lake, ITEMS, committed), ["item_id"], content)

@@ -18,13 +18,14 @@ from persona_spark.errors import ConfigError, FeedError, UsageError
 from persona_spark.lake.known import committed_seq
 from persona_spark.lake.result import StageResult
 from persona_spark.sources.commit import Counts, clear_leftovers, commit
-from persona_spark.sources.events import AMBIGUOUS, NONEXISTENT, canonical_events
+from persona_spark.sources.events import canonical_events
 from persona_spark.sources.feed import PATH
 from persona_spark.sources.files import location, new_files
 from persona_spark.sources.fresh import Fresh, fresh_accounts, fresh_events, fresh_items
 from persona_spark.sources.personal import personal_key
 from persona_spark.sources.read import read_feed
 from persona_spark.sources.records import canonical_accounts, canonical_items
+from persona_spark.sources.tally import take_tally
 from persona_spark.sources.values import REASONS
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class _Target:
     """How a target's rows are made, and which of them are new."""
 
     canonical: Callable[[DataFrame, SourceSpec, Conf, datetime], DataFrame]
-    fresh: Callable[[Lake, SourceSpec, DataFrame, int], Fresh]
+    fresh: Callable[..., Fresh]
 
 
 # Events take category and brand from items, so items come first.
@@ -112,14 +113,14 @@ def _take_in(lake: Lake, conf: Conf, spec: SourceSpec, place: str, ingested_at: 
     mapped = target.canonical(feed.rows, spec, conf, ingested_at)
     mapped = mapped if feed.recompute else mapped.persist()
     try:
-        bad = F.size(REASONS) > 0
-        ambiguous, nonexistent = _odd_times(mapped.where(~bad))
-        fresh = target.fresh(lake, spec, mapped.where(~bad).drop(REASONS), committed)
+        good = F.col(REASONS) == ""
+        tally = take_tally(mapped, good)
+        fresh = target.fresh(lake, spec, mapped.where(good).drop(REASONS), committed, repeated=tally.repeated)
         return commit(
             lake,
             spec,
             fresh.rows,
-            mapped.where(bad),
+            mapped.where(~good) if tally.bad else None,
             Counts(
                 seq=committed + 1,
                 ingested_at=ingested_at,
@@ -127,8 +128,8 @@ def _take_in(lake: Lake, conf: Conf, spec: SourceSpec, place: str, ingested_at: 
                 headers=feed.headers,
                 rows_by_path=rows_by_path,
                 duplicates=fresh.duplicates,
-                ambiguous=ambiguous,
-                nonexistent=nonexistent,
+                ambiguous=tally.ambiguous,
+                nonexistent=tally.nonexistent,
             ),
         )
     finally:
@@ -143,10 +144,3 @@ def _count(feed: Feed, spec: SourceSpec, place: str) -> dict[str, int]:
             f"feed {spec.source}: the new files at {place} hold no rows: an empty feed is taken for a mistake; remove the files"
         )
     return counted
-
-
-def _odd_times(good: DataFrame) -> tuple[int, int]:
-    if AMBIGUOUS not in good.columns:
-        return 0, 0
-    row = good.agg(F.count_if(AMBIGUOUS), F.count_if(NONEXISTENT)).collect()[0]
-    return int(row[0]), int(row[1])

@@ -54,7 +54,7 @@ def read_json(spark: SparkSession, spec: SourceSpec, found: Sequence[FeedFile]) 
         row = F.from_json(LINE, schema, {"columnNameOfCorruptRecord": _BROKEN, "mode": "PERMISSIVE"})
         parsed = lines.withColumn("row", row).select("row.*", F.col(LINE).alias(RAW), PATH, FILE_TIME)
         records = lines.select(PATH)
-    reasons = F.when(F.col(_BROKEN).isNotNull(), F.array(F.lit(UNREADABLE))).otherwise(no_reasons()).alias(BAD)
+    reasons = F.when(F.col(_BROKEN).isNotNull(), F.lit(UNREADABLE)).otherwise(no_reasons()).alias(BAD)
     rows = parsed.select(*(F.col(quoted(field.name)) for field in schema.fields[:-1]), PATH, FILE_TIME, RAW, reasons)
     _check_present(spec, rows)
     header = hash_names([dotted(path) for path in spec.needed()])
@@ -79,7 +79,7 @@ def _check_present(spec: SourceSpec, rows: DataFrame) -> None:
     """A column is there when a row of the file has a value for it or names it with null."""
     needed = spec.needed()
     named = [F.max(column_at(path).isNotNull() | F.contains(RAW, F.lit(f'"{path[-1]}"'))) for path in needed]
-    readable = F.count_if(F.size(BAD) == 0).alias("readable")
+    readable = F.count_if(F.col(BAD) == "").alias("readable")
     for row in rows.groupBy(PATH).agg(readable, *(column.alias(f"c{index}") for index, column in enumerate(named))).collect():
         missing = [dotted(path) for index, path in enumerate(needed) if not row[f"c{index}"]]
         if missing and row.readable:

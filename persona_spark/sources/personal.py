@@ -67,7 +67,7 @@ def hash_personal(spec: SourceSpec, rows: DataFrame) -> DataFrame:
     hashed = rows.withColumns(columns)
     withheld = F.concat(F.lit("withheld, as the feed has personal columns; keyed hash of the record: "), keyed_hash(F.col(RAW), key))
     seen = F.to_json(F.struct(*(F.col(quoted(name)) for name in rows.columns if name not in MARKS)))
-    return hashed.withColumn(RAW, F.when(F.size(BAD) > 0, withheld).otherwise(seen))
+    return hashed.withColumn(RAW, F.when(F.col(BAD) != "", withheld).otherwise(seen))
 
 
 def link_keys(spec: SourceSpec) -> Column:

@@ -12,7 +12,7 @@ from persona_spark.config.sources_check import used_as_numbers
 from persona_spark.errors import ConfigError, Fault
 from persona_spark.sources.columnar_files import read_delta, read_parquet
 from persona_spark.sources.csv_files import read_csv
-from persona_spark.sources.feed import BAD, RAW, dotted, quoted
+from persona_spark.sources.feed import BAD, BETWEEN, RAW, dotted, quoted
 from persona_spark.sources.json_files import column_at, read_json
 from persona_spark.sources.personal import hash_personal
 
@@ -90,8 +90,7 @@ def _typed(spec: SourceSpec, rows: DataFrame) -> DataFrame:
         fitting = said.try_cast(type_)
         reasons.append(F.when(said.isNotNull() & fitting.isNull(), F.lit(f"unparsable value of column {name}")))
         columns[path[0]] = _put(columns.get(path[0], F.col(quoted(path[0]))), path, fitting)
-    readable = F.size(BAD) == 0
-    found = F.when(readable, F.array_compact(F.array(*reasons))).otherwise(F.col(BAD))
+    found = F.when(F.col(BAD) == "", F.concat_ws(BETWEEN, *reasons)).otherwise(F.col(BAD))
     return rows.withColumns({**{name: column.alias(name) for name, column in columns.items()}, BAD: found})
 
 

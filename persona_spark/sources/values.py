@@ -12,7 +12,7 @@ from pyspark.sql.types import DoubleType, FloatType, StringType
 from persona_spark.config.expression import compile_expression
 from persona_spark.errors import FeedError
 from persona_spark.schema import MONEY
-from persona_spark.sources.feed import BAD, MARKS, RAW, UNREADABLE
+from persona_spark.sources.feed import BAD, BETWEEN, MARKS, RAW, UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from persona_spark.config.sources import Fields, SourceSpec
 
 REASONS = "persona__reasons"
-"""Why a mapped row goes to quarantine, sorted; empty for a good row."""
+"""Why a mapped row goes to quarantine, joined by `BETWEEN`; empty text for a good row."""
 _EXACT = "decimal(24,10)"
 _RATE = "decimal(13,8)"
 
@@ -107,11 +107,13 @@ def attributes(fields: Fields, said: DataFrame) -> Column:
     """The mapping's attributes as a map of text without nulls; null when the mapping has none."""
     if not fields.attributes:
         return F.lit(None).cast("map<string,string>")
+    values = {name: text(F.col(attribute(name)), said.schema[attribute(name)].dataType) for name in sorted(fields.attributes)}
+    none = F.array().cast("array<struct<key: string, value: string>>")
     entries = [
-        F.struct(F.lit(name).alias("key"), text(F.col(attribute(name)), said.schema[attribute(name)].dataType).alias("value"))
-        for name in sorted(fields.attributes)
+        F.when(value.isNotNull(), F.array(F.struct(F.lit(name).alias("key"), value.alias("value")))).otherwise(none)
+        for name, value in values.items()
     ]
-    return F.map_from_entries(F.filter(F.array(*entries), lambda entry: entry["value"].isNotNull()))
+    return F.map_from_entries(F.concat(*entries))
 
 
 def attribute(name: str) -> str:
@@ -125,15 +127,19 @@ def expressions_of(spec: SourceSpec) -> dict[str, str]:
 
 
 def reasons_of(found: Sequence[Column]) -> Column:
-    """All reasons of a row, sorted; of a row that could not be read only that."""
-    every = F.array_sort(F.array_distinct(F.concat(F.col(BAD), F.array_compact(F.array(*found)))))
-    unreadable = F.exists(BAD, lambda reason: reason.startswith(UNREADABLE))
-    return F.when(unreadable, F.col(BAD)).otherwise(every).alias(REASONS)
+    """All reasons of a row; of a row that could not be read only that."""
+    every = F.concat_ws(BETWEEN, F.nullif(F.col(BAD), F.lit("")), *found)
+    return F.when(F.startswith(F.col(BAD), F.lit(UNREADABLE)), F.col(BAD)).otherwise(every).alias(REASONS)
+
+
+def list_of_reasons() -> Column:
+    """The reasons of a row, each once, sorted."""
+    return F.array_sort(F.array_distinct(F.split(REASONS, BETWEEN)))
 
 
 def raw_when_bad() -> Column:
     """The raw record, kept only where it is needed."""
-    return F.when(F.size(REASONS) > 0, F.col(RAW)).alias(RAW)
+    return F.when(F.col(REASONS) != "", F.col(RAW)).alias(RAW)
 
 
 def _stated(column: Column, type_: DataType) -> Column:
