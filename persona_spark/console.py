@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import functions as F
 from rich.table import Table as Grid
 
+from persona_spark.lake.known import known_rows
 from persona_spark.profiles import Profiles, releases
+from persona_spark.schema import QUARANTINE
 from persona_spark.segments.cards import current_cards
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from persona_spark.run_log import StageReport
 
 EXAMPLES = 3
+_LONG_NOTE = 60
+_MOST_REASONS = 5
 _SHOWN = (
     "lifecycle_stage", "rfm_segment", "rfm_score", "segment_name", "order_count_365d", "paid_amount_365d",
     "average_order_value_365d", "days_since_last_order", "repurchase_gap_days", "preferred_category", "preferred_hour_band", "tags",
@@ -39,8 +43,12 @@ def stage_started(out: Console, name: str) -> None:
 def stage_ended(out: Console, report: StageReport) -> None:
     """One line a stage: status, rows, seconds, notes."""
     rows = f"{report.result.rows_in:>12,} -> {report.result.rows_out:>11,} rows" if report.result else " " * 31
-    notes = "  ".join(f"{key} {value_text(value)}" for key, value in report.result.notes.items()) if report.result else report.error or ""
-    out.print(f"{report.stage:<10}{report.status:<8}{rows}{report.seconds:>8.1f} s  {notes}".rstrip(), markup=False)
+    notes = [f"{key} {value_text(value)}" for key, value in report.result.notes.items()] if report.result else [report.error or ""]
+    below = max(map(len, notes), default=0) > _LONG_NOTE
+    beside = "" if below else "  ".join(notes)
+    out.print(f"{report.stage:<10}{report.status:<8}{rows}{report.seconds:>8.1f} s  {beside}".rstrip(), markup=False)
+    for note in notes if below else ():
+        out.print(f"{'':<10}{note}", markup=False)
 
 
 def value_text(value: Any) -> str:
@@ -85,12 +93,11 @@ def show_summary(out: Console, lake: Lake, conf: Conf, outcome: Outcome) -> None
     if outcome.training:
         out.print(f"Segments were trained: {outcome.training}")
     paid = head.paid or Decimal(0)
-    out.print(
-        f"{head.users:,} users, {head.buyers:,} of them buyers; {head.orders:,} orders, {paid:,} {currency} paid"
-    )
+    out.print(f"{head.users:,} users, {head.buyers:,} of them buyers; {head.orders:,} orders, {paid:,} {currency} paid")
     _show_rfm(out, profiles, currency)
     _show_cards(out, profiles, lake)
     _show_examples(out, profiles)
+    _show_quarantine(out, lake, outcome.as_of.ingest_seq)
     show_opening(out, lake, conf)
 
 
@@ -122,9 +129,11 @@ def _show_cards(out: Console, profiles: DataFrame, lake: Lake) -> None:
 
 
 def _show_examples(out: Console, profiles: DataFrame) -> None:
-    """A profile from each of the largest RFM segments: the user with the smallest id."""
-    largest = profiles.groupBy("rfm_segment").agg(F.count("*").alias("n"), F.min("user_id").alias("user_id"))
-    ids = [row.user_id for row in largest.orderBy(F.desc("n"), "rfm_segment").limit(EXAMPLES).collect()]
+    """A profile from each of the largest segments: of the users with most tags the one with the smallest id."""
+    rank = F.struct(-F.size("tags"), F.col("user_id"))
+    groups = profiles.groupBy(F.coalesce("segment_name", "rfm_segment").alias("group"))
+    largest = groups.agg(F.count("*").alias("users"), F.min_by("user_id", rank).alias("user_id"))
+    ids = [row.user_id for row in largest.orderBy(F.desc("users"), "group").limit(EXAMPLES).collect()]
     for row in profiles.where(F.col("user_id").isin(ids)).orderBy("user_id").collect():
         out.print()
         out.print(f"Example: {row.user_id}", markup=False)
@@ -132,6 +141,17 @@ def _show_examples(out: Console, profiles: DataFrame) -> None:
         for name in _SHOWN:
             if values.get(name) not in (None, []):
                 out.print(f"  {name:<26}{value_text(values[name])}", markup=False)
+
+
+def _show_quarantine(out: Console, lake: Lake, ingest_seq: int) -> None:
+    """How many rows of the feeds could not be taken, and why most of them."""
+    held = known_rows(lake, QUARANTINE, ingest_seq).select("source", F.explode("reasons").alias("reason"))
+    rows = held.groupBy("source", "reason").agg(F.count("*").alias("n")).orderBy(F.desc("n"), "source", "reason").limit(_MOST_REASONS).collect()
+    if rows:
+        out.print()
+        out.print("Rows in quarantine (table quarantine has each with its reasons)")
+    for row in rows:
+        out.print(f"  {row.source}: {row.n:,} {row.reason}", markup=False)
 
 
 def show_opening(out: Console, lake: Lake, conf: Conf) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructField, StructType
@@ -35,7 +35,7 @@ def enforce(df: DataFrame, table: Table) -> DataFrame:
 
 def struct_of(table: Table) -> StructType:
     """The Spark schema of `table`, with comments and nullability."""
-    fields = StructType.fromDDL(table.ddl)
+    fields = cast("StructType", StructType.fromDDL(table.ddl))
     return StructType(
         [
             StructField(field.name, field.dataType, table.may_be_null(column), {"comment": column.comment})

@@ -14,9 +14,11 @@ from pyspark.sql import SparkSession
 
 from persona_spark.errors import SetupError
 from persona_spark.java import check_java
+from persona_spark.lake.launch import quiet_launch, said_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 DRIVER_MEMORY = "4g"
 """Heap of a local session, unless SPARK_DRIVER_MEMORY says otherwise."""
@@ -81,14 +83,23 @@ def build_session(app_name: str = "persona-spark", settings: Mapping[str, str] |
     builder = SparkSession.builder.appName(app_name)
     for key, value in wanted.items():
         builder = builder.config(key, value)
-    try:
-        spark = builder.getOrCreate()
-    except (PySparkException, RuntimeError) as error:
-        msg = (
-            f"Spark did not start: {str(error).splitlines()[0]}. If the lines above speak of unresolved dependencies, the Delta jars "
-            f"({DELTA_PACKAGE}) could not be fetched: check the network or the Ivy settings. `persona doctor` checks each part."
-        )
-        raise SetupError(msg) from error
-    if not started_by_submit():
-        spark.sparkContext.setLogLevel("ERROR")
+    if started_by_submit():
+        return _start(builder, None)
+    with quiet_launch() as log:
+        spark = _start(builder, log)
+    spark.sparkContext.setLogLevel("ERROR")
     return spark
+
+
+def _start(builder: SparkSession.Builder, log: Path | None) -> SparkSession:
+    try:
+        return builder.getOrCreate()
+    except (PySparkException, RuntimeError) as error:
+        told = said_in(log) if log else ""
+        unresolved = "unresolved dependenc" in told.lower()
+        why = (
+            f"the Delta jars ({DELTA_PACKAGE}) could not be fetched: check the network or the Ivy settings"
+            if unresolved
+            else f"{str(error).splitlines()[0]}\n{told}".strip()
+        )
+        raise SetupError(f"Spark did not start: {why}. `persona doctor` checks each part.") from error
