@@ -43,7 +43,7 @@ def stage_started(out: Console, name: str) -> None:
 def stage_ended(out: Console, report: StageReport) -> None:
     """One line a stage: status, rows, seconds, notes."""
     rows = f"{report.result.rows_in:>12,} -> {report.result.rows_out:>11,} rows" if report.result else " " * 31
-    notes = [f"{key} {value_text(value)}" for key, value in report.result.notes.items()] if report.result else [report.error or ""]
+    notes = [f"{key} {value_text(value)}" for key, value in report.result.notes.items()] if report.result else []
     below = max(map(len, notes), default=0) > _LONG_NOTE
     beside = "" if below else "  ".join(notes)
     out.print(f"{report.stage:<10}{report.status:<8}{rows}{report.seconds:>8.1f} s  {beside}".rstrip(), markup=False)
@@ -161,7 +161,7 @@ def show_opening(out: Console, lake: Lake, conf: Conf) -> None:
         out.print(f"Tables: {lake.schema}.user_profile and others in the same schema")
         return
     out.print(f"Tables: {lake.root}/<table>, for example user_profile, user_profile_history, profile_release, run_log")
-    out.print(f"  persona profile USER_ID --conf {conf.path}", markup=False)
+    out.print(f"  persona profile USER_ID --conf {conf.path} --lake {lake.root}", markup=False)
     out.print(f'  Python:  Profiles(spark, "{lake.root}").latest()', markup=False)
     out.print(f'  Polars:  pl.read_delta("{lake.root}/user_profile")', markup=False)
     out.print(f"  DuckDB:  profile = DeltaTable(\"{lake.root}/user_profile\").to_pyarrow_table(); duckdb.sql('FROM profile')", markup=False)
@@ -173,10 +173,10 @@ def show_releases(out: Console, lake: Lake) -> None:
     if not rows:
         out.print("no releases yet: persona run makes one")
         return
-    names = rows[0].asDict().keys()
+    names = [name for name in rows[0].asDict() if name != "manifest"]
     grid = Grid(*names, box=None, pad_edge=False)
     for row in rows:
-        grid.add_row(*(value_text(value) for value in row))
+        grid.add_row(*(value_text(row[name]) for name in names))
     out.print(grid)
 
 
