@@ -108,13 +108,14 @@ class Lake:
         """
         self.create(table)
         same = " AND ".join(f"new.`{name}` <=> old.`{name}`" for name in (key or table.key))
+        before = self.version(table)
         merge = self._delta(table).alias("old").merge(enforce(df, table).alias("new"), same).whenNotMatchedInsertAll()
         try:
             merge.execute()
         except DeltaConcurrentModificationException as error:
             msg = f"table {table.name} was changed by another writer at the same time: run again"
             raise LakeError(msg) from error
-        return self._metric(table, "numTargetRowsInserted")
+        return self._metric(table, "numTargetRowsInserted", before)
 
     def create(self, table: Table) -> None:
         """Create the table, empty, with comments, NOT NULL and partitions; nothing happens when it exists."""
@@ -144,6 +145,7 @@ class Lake:
 
     def _write(self, df: DataFrame, table: Table, options: dict[str, str]) -> int:
         self.create(table)
+        before = self.version(table)
         writer = df.write.format("delta").mode("overwrite").options(**options).partitionBy(*table.partition_by)
         try:
             if self.schema is None:
@@ -153,11 +155,12 @@ class Lake:
         except DeltaConcurrentModificationException as error:
             msg = f"table {table.name} was changed by another writer at the same time: run again"
             raise LakeError(msg) from error
-        return self._metric(table, "numOutputRows")
+        return self._metric(table, "numOutputRows", before)
 
-    def _metric(self, table: Table, name: str) -> int:
-        metrics = self._delta(table).history(1).select("operationMetrics").collect()[0][0]
-        return int(metrics.get(name, 0))
+    def _metric(self, table: Table, name: str, before: int) -> int:
+        """What the commit after `before` says; 0 when there was nothing to do and so no commit, whose place an older one holds."""
+        last = self._delta(table).history(1).select("version", "operationMetrics").collect()[0]
+        return int(last.operationMetrics.get(name, 0)) if last.version > before else 0
 
 
 def max_of(df: DataFrame, column: str) -> int:

@@ -54,6 +54,15 @@ def test_insert_new_leaves_known_keys_alone(lake: Lake) -> None:
     assert stored(lake) == [("2024-01-01", 1, "a"), ("2024-01-01", 2, "b")]
 
 
+def test_nothing_to_do_counts_as_nothing(lake: Lake) -> None:
+    one = values(lake, "('2024-01-01', 1, 'a')")
+    assert lake.insert_new(one, TABLE) == 1
+    assert lake.insert_new(one, TABLE) == 0
+    assert lake.replace_where(one.where("id > 1"), TABLE, "day = '2024-01-02'") == 0
+    assert lake.replace_where(one.where("id > 1"), TABLE, "day = '2024-01-01'") == 0
+    assert stored(lake) == []
+
+
 def test_null_in_a_key_is_refused(lake: Lake) -> None:
     with pytest.raises(Exception, match=r"(?i)not null"):
         lake.replace(values(lake, "('2024-01-01', cast(null as bigint), 'a')"), TABLE)
