@@ -192,6 +192,9 @@ class SourceSpec(Strict):
         money: default the lake's currency.
         fields: `set` in YAML: canonical columns.
         personal: columns that identify a person, kept only as keyed hashes: `link_key` also links accounts, `hash` does not.
+        links: accounts only: expressions whose values the accounts of one person share and that are not personal data, such as a
+            loyalty number or a union id. Kept as text, as they are: equal values link accounts of all feeds, so values of two kinds
+            that could be equal by chance are told apart in the expression, such as `concat('member ', member_no)`.
     """
 
     source: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
@@ -207,6 +210,7 @@ class SourceSpec(Strict):
     money: Money | None = None
     fields_: Fields = Field(alias="set")
     personal: dict[str, Literal["link_key", "hash"]] = Field(default_factory=dict)
+    links: tuple[Expr, ...] = ()
 
     @model_validator(mode="wrap")
     @classmethod
@@ -225,6 +229,7 @@ class SourceSpec(Strict):
             yield "event_type.from", self.event_type.source
         parts = (self.event_id,) if isinstance(self.event_id, str) else self.event_id or ()
         yield from ((f"event_id.{index}", part) for index, part in enumerate(parts))
+        yield from ((f"links.{index}", link) for index, link in enumerate(self.links))
         yield from ((f"set.{name}", text) for name, text in self.fields_.stated().items())
         yield from ((f"set.attributes.{name}", text) for name, text in self.fields_.attributes.items())
 

@@ -99,6 +99,7 @@ def find_problems(spec: SourceSpec) -> Iterator[Problem]:
     yield from _parts_of_target(spec)
     yield from _files(spec)
     yield from _columns(spec)
+    yield from _links(spec)
     yield from _text_as_number(spec)
 
 
@@ -120,6 +121,19 @@ def _parts_of_target(spec: SourceSpec) -> Iterator[Problem]:
         yield Problem("repeats", "only ids derived from a list of columns can be kept separate")
     if target != "accounts" and "link_key" in spec.personal.values():
         yield Problem("personal", "only accounts have link keys; write hash")
+
+
+def _links(spec: SourceSpec) -> Iterator[Problem]:
+    if spec.links and spec.target != "accounts":
+        yield Problem("links", "only accounts have links")
+    personal = {spec.path_of(name) for name in spec.personal}
+    for index, link in enumerate(spec.links):
+        paths = column_paths(link)
+        if not paths:
+            yield Problem(f"links.{index}", f"{link} reads no column: all accounts would be those of one person")
+        for path in sorted(paths & personal):
+            name = ".".join(path)
+            yield Problem(f"links.{index}", f"column {name!r} is personal: write personal: {{{name}: link_key}} instead")
 
 
 def _files(spec: SourceSpec) -> Iterator[Problem]:

@@ -70,7 +70,7 @@ def hash_personal(spec: SourceSpec, rows: DataFrame) -> DataFrame:
     return hashed.withColumn(RAW, F.when(F.col(BAD) != "", withheld).otherwise(seen))
 
 
-def link_keys(spec: SourceSpec) -> Column:
-    """The hashes of an account's link keys, sorted, without nulls."""
+def hashed_keys(spec: SourceSpec) -> Column:
+    """The hashes of an account's personal link keys, some of them null."""
     hashes = [column_at(spec.path_of(name)) for name, use in spec.personal.items() if use == "link_key"]
-    return F.array_sort(F.array_distinct(F.array_compact(F.array(*hashes)))) if hashes else F.array().cast("array<string>")
+    return F.array(*hashes) if hashes else F.array().cast("array<string>")

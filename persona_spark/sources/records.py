@@ -13,7 +13,7 @@ from persona_spark.schema import ACCOUNTS, ITEMS, MONEY
 from persona_spark.sources.events import at
 from persona_spark.sources.feed import FILE_TIME, PATH, RAW
 from persona_spark.sources.moments import instant
-from persona_spark.sources.personal import link_keys
+from persona_spark.sources.personal import hashed_keys
 from persona_spark.sources.values import (
     Value,
     attributes,
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from persona_spark.config.sources import SourceSpec
     from persona_spark.schema import Table
 
+_HASHED = "persona__hashed_keys"
+
 
 def canonical_accounts(rows: DataFrame, spec: SourceSpec, conf: Conf, ingested_at: datetime) -> DataFrame:
     """Map a feed's rows to versions of accounts.
@@ -45,7 +47,8 @@ def canonical_accounts(rows: DataFrame, spec: SourceSpec, conf: Conf, ingested_a
         The columns of `accounts` without `ingest_seq`, and `PATH`, `FILE_TIME`, `RAW`, `REASONS`.
     """
     expressions = expressions_of(spec) | ({"time": spec.time.source} if spec.time else {})
-    said = evaluate(spec, rows, expressions, [link_keys(spec).alias("link_keys")])
+    expressions |= {_link(index): link for index, link in enumerate(spec.links)}
+    said = evaluate(spec, rows, expressions, [hashed_keys(spec).alias(_HASHED)])
     registered = _registered(said, spec, conf, ingested_at)
     stated = _date(said, spec)
     day = F.from_utc_timestamp(registered.column, conf.main.lake.zone).cast("date")
@@ -56,7 +59,7 @@ def canonical_accounts(rows: DataFrame, spec: SourceSpec, conf: Conf, ingested_a
         "platform": Value(F.coalesce(_words(said, "platform"), F.lit(spec.namespace))),
         "registered_at": registered,
         "valid_from": Value(F.coalesce(stated.column, day, F.lit(conf.main.ingest.earliest_date)), stated.reasons),
-        "link_keys": Value(F.col("link_keys")),
+        "link_keys": Value(_link_keys(said, spec)),
         "attributes": Value(attributes(spec.fields_, said)),
     }
     return _mapped(said, values, ACCOUNTS)
@@ -91,12 +94,23 @@ def _mapped(said: DataFrame, values: dict[str, Value], table: Table) -> DataFram
 
 
 def _words(said: DataFrame, name: str) -> Column:
-    return text(F.col(name), said.schema[name].dataType) if name in said.columns else F.lit(None).cast("string")
+    return text(F.col(f"`{name}`"), said.schema[name].dataType) if name in said.columns else F.lit(None).cast("string")
 
 
 def _key(said: DataFrame, spec: SourceSpec, name: str, missing: str) -> Value:
     value = _words(said, name)
     return Value(native_id(spec.namespace, value), (F.when(value.isNull(), F.lit(missing)),))
+
+
+def _link(index: int) -> str:
+    return f"link {index}"
+
+
+def _link_keys(said: DataFrame, spec: SourceSpec) -> Column:
+    """Keyed hashes of personal columns and the plain values of links, sorted, each once, without nulls."""
+    plain = [_words(said, _link(index)) for index in range(len(spec.links))]
+    every = F.concat(F.col(_HASHED), F.array(*plain)) if plain else F.col(_HASHED)
+    return F.array_sort(F.array_distinct(F.array_compact(every)))
 
 
 def _registered(said: DataFrame, spec: SourceSpec, conf: Conf, ingested_at: datetime) -> Value:
