@@ -150,6 +150,11 @@ def _fill(values: dict[str, Any]) -> None:
         values[f"average_order_value_{label}"] = (paid / orders).quantize(CENT, ROUND_HALF_UP) if orders else None
         values[f"night_share_{label}"] = _ratio(values[f"night_count_{label}"], values[f"event_count_{label}"])
         values[f"promotion_share_{label}"] = _ratio(values[f"promotion_paid_amount_{label}"], paid)
+        discount, lines = values[f"discount_amount_{label}"], values[f"pay_count_{label}"]
+        values[f"average_item_price_{label}"] = (paid / lines).quantize(CENT, ROUND_HALF_UP) if lines else None
+        values[f"discount_rate_{label}"] = _ratio(discount, discount + paid)
+        values[f"return_rate_{label}"] = _ratio(values[f"return_count_{label}"], lines)
+        values[f"events_per_active_day_{label}"] = _ratio(values[f"event_count_{label}"], values[f"active_day_count_{label}"])
         values[f"cart_to_pay_rate_{label}"] = _ratio(values[f"pay_count_{label}"], values[f"cart_count_{label}"])
 
 
