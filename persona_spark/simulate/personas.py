@@ -1,0 +1,131 @@
+"""The planted personas in numbers. A pair is the range that a person's own value comes from, most often near its middle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from persona_spark.simulate.catalogue import NAMES
+from persona_spark.simulate.draws import slots
+
+Range = tuple[float, float]
+
+EVERYTHING = (8.0, 7.0, 9.0, 2.0, 8.0, 9.0, 8.0, 8.0, 8.0, 8.0, 7.0, 7.0)
+"""Interest of somebody without a passion, by category in the order of the catalogue."""
+
+
+def interest(**weights: float) -> tuple[float, ...]:
+    """Weights by category; those not named have none."""
+    return tuple(weights.get(name, 0.0) for name in NAMES)
+
+
+@dataclass(frozen=True)
+class Persona:
+    """What one kind of person does.
+
+    Attributes:
+        name: the persona; the tag that finds it has the same name unless docs/simulator.md says otherwise.
+        weight: its share, in percent, among people who are one persona only.
+        mixable: whether a mixed person can be half of it.
+        first: first day of activity, as a share of the history.
+        start_before_end: instead, days between the first day and the end.
+        quiet: days without any activity before the end.
+        orders: a year.
+        fewest: orders at least, whatever the length of the activity.
+        orders_fixed: the number of orders, instead of `orders` and `fewest`.
+        visits: sessions without an order, in 30 days.
+        rhythm: how freely orders lie in time: 1 anywhere within their part of the activity, near 0 like clockwork.
+        lines: items of an order.
+        night: probability that a session starts between 23:00 and 02:00.
+        promotion: probability that an order waits for a promotion.
+        discount: outside promotions, percent of the list price.
+        passion: probability that an item is from the person's favourite category.
+        favourites: weights of the categories that the favourite is drawn from.
+        interests: weights of the categories of all other items.
+        levels: weights of economy, standard, premium, luxury.
+        women: share.
+        ages: in years.
+        returns: probability that a line is sent back.
+        content: contents viewed in a session.
+        social: likes, comments, shares, follows and invitations in a session.
+        burst: views in a session without an order, for programs; None for people.
+    """
+
+    name: str
+    weight: float
+    mixable: bool = False
+    first: Range = (0.0, 0.2)
+    start_before_end: Range | None = None
+    quiet: Range = (0, 0)
+    orders: Range = (4, 12)
+    fewest: int = 3
+    orders_fixed: int | None = None
+    visits: Range = (1.0, 3.0)
+    rhythm: float = 1.0
+    lines: Range = (1.0, 3.0)
+    night: Range = (0.0, 0.14)
+    promotion: Range = (0.0, 0.3)
+    discount: Range = (0, 9)
+    passion: Range = (0.0, 0.1)
+    favourites: tuple[float, ...] = EVERYTHING
+    interests: tuple[float, ...] = EVERYTHING
+    levels: tuple[float, ...] = (30, 52, 15, 3)
+    women: float = 0.5
+    ages: Range = (18, 70)
+    returns: float = 0.05
+    content: Range = (0.0, 1.5)
+    social: Range = (0.0, 0.6)
+    burst: Range | None = None
+
+    @property
+    def favourite_slots(self) -> list[int]:
+        """Table to pick the favourite category from."""
+        return slots(self.favourites)
+
+    @property
+    def interest_slots(self) -> list[int]:
+        """Table to pick the category of another item from."""
+        return slots(self.interests)
+
+    @property
+    def level_slots(self) -> list[int]:
+        """Table to pick a level of price from."""
+        return slots(self.levels)
+
+
+PERSONAS = (
+    Persona("promotion_driven", 10, mixable=True, orders=(5, 12), visits=(0.8, 2.2), lines=(1.5, 4), promotion=(0.72, 1.0), women=0.6),
+    Persona(
+        "monthly_staple_buyer", 10, mixable=True, orders=(10.2, 14), visits=(0.5, 1.6), rhythm=0.35, lines=(2.5, 5), promotion=(0, 0.12),
+        passion=(0.6, 0.95), favourites=interest(groceries=6, household=4), interests=interest(groceries=5, household=5, food=2, home=1),
+        women=0.6, ages=(25, 70), returns=0.01,
+    ),
+    Persona("night_owl", 10, mixable=True, orders=(5, 14), visits=(2.5, 5.5), night=(0.45, 0.98), content=(0.5, 3), ages=(18, 50)),
+    Persona(
+        "new_mother", 10, mixable=True, orders=(8, 24), visits=(1.5, 4), passion=(0.5, 0.92), favourites=interest(baby=1), women=0.98,
+        ages=(22, 39), lines=(1.5, 4),
+    ),
+    Persona(
+        "young_sports_fashion_woman", 10, mixable=True, orders=(7, 20), visits=(2, 5), passion=(0.5, 0.9),
+        favourites=interest(sports=1, fashion=1), interests=interest(sports=5, fashion=5, beauty=4, health=2, food=2, electronics=1),
+        women=0.99, ages=(17.5, 30.5), content=(0.5, 3), social=(0.2, 1.4), returns=0.12,
+    ),
+    Persona(
+        "quality_seeker", 10, mixable=True, orders=(6, 14), visits=(1.2, 3), promotion=(0, 0.12), discount=(0, 6), levels=(2, 10, 44, 44),
+        interests=interest(electronics=5, home=5, beauty=4, fashion=3, sports=3, health=2), ages=(25, 65), lines=(1, 2.4),
+    ),
+    Persona(
+        "bargain_seeker", 10, mixable=True, orders=(8, 22), visits=(2, 5), promotion=(0.0, 0.3), discount=(22, 58), levels=(58, 36, 5, 1),
+        women=0.55,
+    ),
+    Persona("sleeping", 7, first=(0.0, 0.08), quiet=(84, 270), orders=(7, 16), fewest=2),
+    Persona("new_user", 6, start_before_end=(1, 34), orders=(0, 14), fewest=0, visits=(3, 9), ages=(18, 55)),
+    Persona("one_time_buyer", 7, first=(0.0, 0.84), quiet=(0, 120), orders_fixed=1, visits=(0.2, 1.4)),
+    Persona("regular", 6, mixable=True),
+    Persona("bot", 1, first=(0.0, 0.7), orders=(0, 0.4), fewest=0, visits=(0.8, 3), burst=(150, 620)),
+    Persona("no_events", 3, orders_fixed=0, visits=(0, 0)),
+)  # fmt: skip
+"""Every persona; its place is its number."""
+
+MIXABLE = tuple(number for number, persona in enumerate(PERSONAS) if persona.mixable)
+RANGES = ("orders", "visits", "lines", "night", "promotion", "discount", "passion", "content", "social")
+"""What a person has a value of their own for."""
