@@ -6,21 +6,24 @@ fail. What is not such a comparison is taken as satisfiable, so a condition that
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from decimal import Decimal
 from itertools import product
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
 from sqlglot.optimizer.simplify import simplify
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from persona_spark.config.constants import Constant, constant_of, family_of, step_of
+from persona_spark.config.facts import Facts
 
-Value = Decimal | str
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from persona_spark.config.constants import Family
+
+_DIALECT = "spark"
 _LIMIT = 512
-_FLIPPED: dict[type[exp.Expression], type[exp.Expression]] = {exp.LT: exp.GT, exp.GT: exp.LT, exp.LTE: exp.GTE, exp.GTE: exp.LTE}
-_NEGATED: dict[type[exp.Expression], type[exp.Expression]] = {
+_FLIPPED: dict[type[exp.Binary], type[exp.Binary]] = {exp.LT: exp.GT, exp.GT: exp.LT, exp.LTE: exp.GTE, exp.GTE: exp.LTE}
+_NEGATED: dict[type[exp.Binary], type[exp.Binary]] = {
     exp.LT: exp.GTE,
     exp.GTE: exp.LT,
     exp.GT: exp.LTE,
@@ -30,149 +33,148 @@ _NEGATED: dict[type[exp.Expression], type[exp.Expression]] = {
 }
 
 
-@dataclass
-class _Facts:
-    """What is demanded of one column in one branch."""
+def impossible_parts(tree: exp.Expr, types: Mapping[str, str]) -> list[str]:
+    """What can never hold: the whole condition, or else the alternatives of its ORs that can never hold.
 
-    lower: tuple[Value, bool] | None = None
-    upper: tuple[Value, bool] | None = None
-    allowed: set[Value] | None = None
-    refused: set[Value] = field(default_factory=set)
-    null: bool = False
-    value: bool = False
+    Args:
+        tree: a parsed condition.
+        types: Spark SQL types of the columns; columns without one are of any type.
 
-    def impossible(self) -> bool:
-        if self.null and self.value:
-            return True
-        if self.allowed is not None:
-            return not any(self._inside(item) for item in self.allowed - self.refused)
-        if self.lower is None or self.upper is None or not _comparable(self.lower[0], self.upper[0]):
-            return False
-        (low, low_open), (high, high_open) = self.lower, self.upper
-        if low == high:
-            return low_open or high_open or low in self.refused
-        return bool(low > high)  # type: ignore[operator]
-
-    def _inside(self, item: Value) -> bool:
-        above = self.lower is None or not _comparable(item, self.lower[0]) or _beyond(item, self.lower)
-        below = self.upper is None or not _comparable(item, self.upper[0]) or _beyond(self.upper[0], (item, self.upper[1]))
-        return above and below
-
-    def at_least(self, value: Value, *, is_open: bool) -> None:
-        if self.lower is None or (_comparable(value, self.lower[0]) and (value, is_open) > self.lower):  # type: ignore[operator]
-            self.lower = (value, is_open)
-
-    def at_most(self, value: Value, *, is_open: bool) -> None:
-        closer = self.upper is not None and _comparable(value, self.upper[0])
-        if self.upper is None or (closer and (value < self.upper[0] or (value == self.upper[0] and is_open))):  # type: ignore[operator]
-            self.upper = (value, is_open)
-
-    def among(self, values: Iterable[Value]) -> None:
-        self.allowed = set(values) if self.allowed is None else self.allowed & set(values)
+    Returns:
+        The parts as text; none when every part can hold.
+    """
+    tree = tree.unnest()
+    if contradicts_itself(tree, types):
+        return [tree.sql(dialect=_DIALECT, comments=False)]
+    if isinstance(tree, exp.And | exp.Or):
+        return [part for side in (tree.left, tree.right) for part in impossible_parts(side, types)]
+    return []
 
 
-def contradicts_itself(tree: exp.Expression) -> bool:
-    """Whether no row can satisfy the condition."""
-    if isinstance(simplify(tree.copy(), dialect="spark"), exp.Boolean) and not simplify(tree.copy(), dialect="spark").this:
+def contradicts_itself(tree: exp.Expr, types: Mapping[str, str] | None = None) -> bool:
+    """Whether no row can satisfy the condition.
+
+    Args:
+        tree: a parsed condition.
+        types: Spark SQL types of the columns; columns without one are of any type.
+    """
+    simple = simplify(tree.copy(), dialect=_DIALECT)
+    if isinstance(simple, exp.Null) or (isinstance(simple, exp.Boolean) and not simple.this):
         return True
     branches = _branches(tree, negated=False)
-    return branches is not None and all(_impossible(branch) for branch in branches)
+    return branches is not None and all(_Branch(types or {}).is_impossible(branch) for branch in branches)
 
 
-def _branches(node: exp.Expression, *, negated: bool) -> list[list[exp.Expression]] | None:
+def _branches(node: exp.Expr, *, negated: bool) -> list[list[exp.Expr]] | None:
     """The condition as branches of AND-ed atoms; None when there are too many to look at."""
     node = node.unnest()
     if isinstance(node, exp.Not):
         return _branches(node.this, negated=not negated)
+    if isinstance(node, exp.Between) and not node.args.get("symmetric"):
+        low, high = node.args["low"].copy(), node.args["high"].copy()
+        node = exp.And(this=exp.GTE(this=node.this.copy(), expression=low), expression=exp.LTE(this=node.this.copy(), expression=high))
     if isinstance(node, exp.And | exp.Or):
         left, right = _branches(node.left, negated=negated), _branches(node.right, negated=negated)
-        if left is None or right is None:
+        if left is None or right is None or len(left) * len(right) > _LIMIT:
             return None
         if isinstance(node, exp.Or) != negated:
             return left + right
-        if len(left) * len(right) > _LIMIT:
-            return None
         return [one + other for one, other in product(left, right)]
     return [[exp.Not(this=node.copy()) if negated else node]]
 
 
-def _impossible(atoms: list[exp.Expression]) -> bool:
-    facts: dict[str, _Facts] = {}
-    for atom in atoms:
-        _note(atom, facts)
-    return any(fact.impossible() for fact in facts.values())
+class _Branch:
+    """What the atoms of one branch demand of each column, or of each expression that is compared as a whole."""
+
+    def __init__(self, types: Mapping[str, str]) -> None:
+        self._types = {name.lower(): kind for name, kind in types.items()}
+        self._facts: dict[tuple[str, str], Facts] = {}
+        self._null: set[str] = set()
+        self._value: set[str] = set()
+        self._never = False
+
+    def is_impossible(self, atoms: list[exp.Expr]) -> bool:
+        for atom in atoms:
+            negated = isinstance(atom, exp.Not)
+            self._note(atom.this.unnest() if negated else atom, negated=negated)
+        return self._never or bool(self._null & self._value) or any(fact.impossible() for fact in self._facts.values())
+
+    def _note(self, node: exp.Expr, *, negated: bool) -> None:
+        if isinstance(node, exp.Boolean | exp.Null):
+            self._never |= isinstance(node, exp.Null) or bool(node.this) == negated
+        elif isinstance(node, exp.Column):
+            self._among(node, [Constant("flag", str(not negated).lower())])
+        elif isinstance(node, exp.Is | exp.NullSafeEQ):
+            self._note_is(node, negated=negated)
+        elif isinstance(node, exp.In) and node.expressions:
+            self._note_in(node, negated=negated)
+        elif isinstance(node, exp.Binary) and type(node) in _NEGATED:
+            self._compare(_NEGATED[type(node)] if negated else type(node), node.left, node.right)
+
+    def _note_is(self, node: exp.Binary, *, negated: bool) -> None:
+        """`is null`, `is true`, `<=> 5`; their negations but `is not null` are true of null too and say little."""
+        value, other = (node.right, node.left) if isinstance(node.left, exp.Null) else (node.left, node.right)
+        if isinstance(other, exp.Null):
+            (self._value if negated else self._null).add(_name(value))
+        elif not negated:
+            self._compare(exp.EQ, value, other)
+
+    def _note_in(self, node: exp.In, *, negated: bool) -> None:
+        if any(isinstance(item.unnest(), exp.Null) for item in node.expressions) and negated:
+            self._never = True
+            return
+        items = [item for item in node.expressions if not isinstance(item.unnest(), exp.Null)]
+        constants = [constant for item in items if (constant := constant_of(item)) is not None]
+        if len(constants) < len(items):
+            return
+        self._value.add(_name(node.this))
+        if not negated:
+            self._among(node.this, constants)
+            return
+        for constant in constants:
+            self._with(node.this, constant, "refuse")
+
+    def _compare(self, kind: type[exp.Binary], left: exp.Expr, right: exp.Expr) -> None:
+        if isinstance(left.unnest(), exp.Null) or isinstance(right.unnest(), exp.Null):
+            self._never = True
+            return
+        if constant_of(left) is not None:
+            left, right, kind = right, left, _FLIPPED.get(kind, kind)
+        constant = constant_of(right)
+        if constant is None or constant_of(left) is not None:
+            return
+        self._value.add(_name(left))
+        if kind is exp.EQ:
+            self._among(left, [constant])
+        else:
+            self._with(left, constant, {exp.NEQ: "refuse", exp.GT: "above", exp.GTE: "from_", exp.LT: "below"}.get(kind, "to"))
+
+    def _among(self, node: exp.Expr, constants: list[Constant]) -> None:
+        """One of several: they count only when all are of one family, for nobody knows how the others are read."""
+        self._value.add(_name(node))
+        read = [constant.as_family(self._family(node)) for constant in constants]
+        known = [constant for constant in read if constant is not None]
+        if len(known) == len(read) and len({constant.family for constant in known}) == 1:
+            self._of(node, known[0]).among({constant.value for constant in known})
+
+    def _with(self, node: exp.Expr, constant: Constant, demand: str) -> None:
+        read = constant.as_family(self._family(node))
+        if read is not None:
+            getattr(self._of(node, read), demand)(read.value)
+
+    def _of(self, node: exp.Expr, constant: Constant) -> Facts:
+        step = step_of(self._type(node)) if constant.family in {"number", "date"} else None
+        return self._facts.setdefault((_name(node), constant.family), Facts(step))
+
+    def _family(self, node: exp.Expr) -> Family | None:
+        kind = self._type(node)
+        return None if kind is None else family_of(kind)
+
+    def _type(self, node: exp.Expr) -> str | None:
+        node = node.unnest()
+        return self._types.get(node.name.lower()) if isinstance(node, exp.Column) and len(node.parts) == 1 else None
 
 
-def _note(atom: exp.Expression, facts: dict[str, _Facts]) -> None:
-    negated = isinstance(atom, exp.Not)
-    node = atom.this.unnest() if negated else atom
-    if isinstance(node, exp.Boolean) and bool(node.this) == negated:
-        facts.setdefault("", _Facts()).among(())
-    elif isinstance(node, exp.Is) and isinstance(node.expression, exp.Null):
-        setattr(_of(node.this, facts), "value" if negated else "null", True)
-    elif isinstance(node, exp.In):
-        _note_in(node, facts, negated=negated)
-    elif isinstance(node, exp.Between) and not negated:
-        _compare(exp.GTE, node.this, node.args["low"], facts)
-        _compare(exp.LTE, node.this, node.args["high"], facts)
-    elif type(node) in _NEGATED:
-        kind = _NEGATED[type(node)] if negated else type(node)
-        _compare(kind, node.left, node.right, facts)
-
-
-def _note_in(node: exp.In, facts: dict[str, _Facts], *, negated: bool) -> None:
-    values = [_constant(item) for item in node.expressions]
-    if not values or any(value is None for value in values):
-        return
-    known = [value for value in values if value is not None]
-    fact = _of(node.this, facts)
-    fact.value = True
-    if negated:
-        fact.refused.update(known)
-    else:
-        fact.among(known)
-
-
-def _compare(kind: type[exp.Expression], left: exp.Expression, right: exp.Expression, facts: dict[str, _Facts]) -> None:
-    if _constant(left) is not None and _constant(right) is None:
-        left, right, kind = right, left, _FLIPPED.get(kind, kind)
-    value = _constant(right)
-    if value is None or _constant(left) is not None:
-        return
-    fact = _of(left, facts)
-    fact.value = True
-    if kind is exp.EQ:
-        fact.among([value])
-    elif kind is exp.NEQ:
-        fact.refused.add(value)
-    elif kind in {exp.GT, exp.GTE}:
-        fact.at_least(value, is_open=kind is exp.GT)
-    else:
-        fact.at_most(value, is_open=kind is exp.LT)
-
-
-def _of(node: exp.Expression, facts: dict[str, _Facts]) -> _Facts:
-    return facts.setdefault(node.unnest().sql(dialect="spark").lower(), _Facts())
-
-
-def _constant(node: exp.Expression) -> Value | None:
-    node = node.unnest()
-    if isinstance(node, exp.Neg):
-        inner = _constant(node.this)
-        return -inner if isinstance(inner, Decimal) else None
-    if isinstance(node, exp.Cast):
-        return _constant(node.this)
-    if isinstance(node, exp.Boolean):
-        return str(node.this).lower()
-    if isinstance(node, exp.Literal):
-        return str(node.this) if node.is_string else Decimal(node.this)
-    return None
-
-
-def _comparable(one: Value, other: Value) -> bool:
-    return isinstance(one, str) == isinstance(other, str)
-
-
-def _beyond(item: Value, bound: tuple[Value, bool]) -> bool:
-    value, is_open = bound
-    return bool(item > value) if is_open else bool(item >= value)  # type: ignore[operator]
+def _name(node: exp.Expr) -> str:
+    """The same for the same column or expression; text inside keeps its case."""
+    return node.unnest().sql(dialect=_DIALECT, normalize=True, comments=False)
