@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 def founders(links: DataFrame) -> tuple[DataFrame, int]:
     """The founder of each linked account: the smallest label among all accounts that can be reached through shared keys.
 
-    A round hands each account the smallest label among its neighbours, then the label that this label's account got in the
-    same round, so the distance covered grows with every round and a chain of n accounts takes about log(n) of them.
+    The rounds are those of FastSV (Zhang, Azad, Hu, "FastSV: a distributed-memory connected component algorithm with fast
+    convergence", 2020): each account takes the smallest label among its neighbours, hands it to the account that its old
+    label names too, and then takes the label of the account that its new label names. A chain of n accounts takes about
+    log(n) rounds.
 
     Args:
         links: columns account_id, link_key, label; one row an account and key. label is a struct that ends in the account's
@@ -39,11 +41,12 @@ def _pass_on(edges: DataFrame, labels: DataFrame) -> DataFrame:
     """One round: columns account_id, label, before."""
     by_key = edges.join(labels, on="account_id", how="inner").groupBy("link_key").agg(F.min("label").alias("label"))
     near = edges.join(by_key, on="link_key", how="inner").groupBy("account_id").agg(F.min("label").alias("label"))
-    far = near.select(F.col("account_id").alias("via"), F.col("label").alias("far"))
-    before = labels.withColumnRenamed("label", "before")
+    found = near.join(labels.withColumnRenamed("label", "before"), on="account_id", how="inner")
+    handed = found.groupBy(F.col("before.account_id").alias("account_id")).agg(F.min("label").alias("handed"))
+    hooked = found.join(handed, on="account_id", how="left").select("account_id", F.least("label", "handed").alias("label"), "before")
+    far = hooked.select(F.col("account_id").alias("via"), F.col("label").alias("far"))
     return (
-        near.withColumn("via", F.col("label.account_id"))
+        hooked.withColumn("via", F.col("label.account_id"))
         .join(far, on="via", how="inner")
-        .join(before, on="account_id", how="inner")
         .select("account_id", F.col("far").alias("label"), "before")
     )
