@@ -21,7 +21,7 @@ _CODES = ("tb", "tm", "jd", "pd", "lv", "mp", "st")
 _FIRST_PLATFORM = slots((26, 18, 18, 14, 8, 11, 5))
 _ACCOUNTS = slots((72, 21, 7))
 MOST_ACCOUNTS = 3
-_SCRAMBLE, _NUMBERS = 2_654_435_761, 2**40
+_SCRAMBLE, _NUMBERS = 2_654_435, 2**40
 CITIES = (
     "Shanghai",
     "Beijing",
@@ -53,7 +53,8 @@ def platform_of(slot: Column, draws: Draws) -> Column:
 def account_id(slot: Column, draws: Draws) -> Column:
     """Id of a person's account number `slot`, from which neither the person nor the person's other accounts can be read."""
     # An odd factor and a power of two: every person and slot gets another number.
-    number = F.pmod((F.col("person") * F.lit(MOST_ACCOUNTS) + slot) * F.lit(_SCRAMBLE), F.lit(_NUMBERS))
+    shifted = F.col("person") * F.lit(MOST_ACCOUNTS) + slot + F.lit(draws.salt("account") % _NUMBERS)
+    number = F.pmod(shifted * F.lit(_SCRAMBLE), F.lit(_NUMBERS))
     return F.concat(F.get(literals(_CODES), _platform_number(slot, draws)), F.lpad(number.cast("string"), 13, "0"))
 
 

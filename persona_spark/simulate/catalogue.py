@@ -41,7 +41,9 @@ CATALOGUE = (
     Category("groceries", 30, ("Daily", "米家田", "Goodgrain", "禾丰", "Terrafarm", "山野集", "Maison Grain", "御田"), ("rice", "大米")),
     Category("household", 38, ("Cleano", "净佳", "Softie", "洁云", "Purelin", "白鹭", "Casa Alba", "雅舍"), ("tissues", "纸巾")),
     Category("food", 42, ("Snackers", "小食光", "Crispo", "味客", "Nutterie", "坚果坊", "Truffe", "珍味斋"), ("nuts", "坚果")),
-    Category("baby", 110, ("Bobo", "小树苗", "Littlestep", "贝安", "Tendermilk", "爱婴堂", "Petit Prince", "皇家宝贝"), ("diapers", "纸尿裤")),
+    Category(
+        "baby", 110, ("Bobo", "小树苗", "Littlestep", "贝安", "Tendermilk", "爱婴堂", "Petit Prince", "皇家宝贝"), ("diapers", "纸尿裤")
+    ),
     Category("sports", 210, ("Runfast", "跃动", "Peakline", "极峰", "Velocita", "锋行", "Alpinist", "巅峰"), ("running shoes", "跑鞋")),
     Category("fashion", 190, ("Basics", "衣日", "Modella", "千色", "Linea", "云裳", "Atelier N", "锦上"), ("dress", "连衣裙")),
     Category("beauty", 160, ("Dewy", "花漾", "Lumiere", "雪颜", "Botanica", "本草集", "Reine", "瑶光"), ("face cream", "面霜")),
