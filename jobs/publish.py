@@ -7,4 +7,4 @@ import sys
 from persona_spark.cli import main
 
 if __name__ == "__main__":
-    main(["publish", *sys.argv[1:]])
+    main(["--log-json", "publish", *sys.argv[1:]])

@@ -7,4 +7,4 @@ import sys
 from persona_spark.cli import main
 
 if __name__ == "__main__":
-    main(["segments", "train", *sys.argv[1:]])
+    main(["--log-json", "segments", "train", *sys.argv[1:]])

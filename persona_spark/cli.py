@@ -121,6 +121,7 @@ def simulate(
 
     result = write_shop(build_session(), users=users, days=days, seed=seed, out=out_folder, end=parse_date(as_of))
     out.print(f"wrote {result.rows_out:,} rows to {out_folder}: " + ", ".join(f"{k} {v:,}" for k, v in result.notes.items()))
+    out.print(f"next: PERSONA_SIMULATED={Path(out_folder).absolute()} persona run --conf conf/simulator.yaml --as-of {as_of}", markup=False)
 
 
 @app.command()
