@@ -63,7 +63,7 @@ Text = Annotated[str, BeforeValidator(_as_text)]
 
 
 class Files(Strict):
-    """Where a feed's files are and how they are written.
+    r"""Where a feed's files are and how they are written.
 
     Attributes:
         path: a file, a folder or a pattern with `*`; relative to the main file's folder; `${NAME}` is taken from the environment,
@@ -76,6 +76,7 @@ class Files(Strict):
         escape: csv only; what stands before a quote inside a quoted field; default the quote itself.
         multiline: whether a quoted csv field may hold line breaks; such files are not split between tasks.
         encoding: of csv and json text.
+        nulls: csv and json only: texts that stand for nothing, such as `N/A`, `NULL` or `\N`; empty text always does.
     """
 
     path: str = Field(min_length=1)
@@ -87,6 +88,15 @@ class Files(Strict):
     escape: str | None = Field(default=None, max_length=1)
     multiline: bool = False
     encoding: str = "UTF-8"
+    nulls: tuple[Text, ...] = ()
+
+    @field_validator("delimiter")
+    @classmethod
+    def _delimiter_is_meant(cls, delimiter: str) -> str:
+        r"""`\t`, `\x01` and the like, which YAML leaves alone outside double quotes, are the signs that they name."""
+        return re.sub(
+            r"\\(t|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4})", lambda escaped: escaped.group(0).encode().decode("unicode_escape"), delimiter
+        )
 
 
 class Moment(Strict):
@@ -237,6 +247,11 @@ class SourceSpec(Strict):
         """The columns of the feed that the mapping reads, sorted."""
         paths = {path for _, text in self.expressions() for path in column_paths(text)}
         return tuple(sorted(paths | {self.path_of(name) for name in self.personal}))
+
+    def essential(self) -> set[ColumnPath]:
+        """The columns without which no row means anything: whose it is, when it happened, of which type, and its id."""
+        keys = ("time", "event_type", "event_id", "set.account_id" if self.target != "items" else "set.item_id")
+        return {path for key, text in self.expressions() if key.startswith(keys) for path in column_paths(text)}
 
     def path_of(self, name: str) -> ColumnPath:
         """The column that a key of `types` or `personal` names."""

@@ -33,7 +33,7 @@ FIELDS = {
 
 _KEYS = {"events": "account_id", "accounts": "account_id", "items": "item_id"}
 _CSV_ONLY = {"header", "columns", "delimiter", "quote", "escape"}
-_TEXT_ONLY = {"multiline", "encoding"}
+_TEXT_ONLY = {"multiline", "encoding", "nulls"}
 _LONGEST = {"y": 6, "M": 4, "L": 4, "d": 2, "D": 3, "H": 2, "h": 2, "k": 2, "K": 2, "m": 2, "s": 2, "S": 9, "a": 1, "E": 4}
 _OTHER_LETTERS = frozenset("GVzOXxQq")
 _ARITHMETIC = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Mod, exp.Neg, exp.Abs, exp.Round, exp.Ceil, exp.Floor, exp.Sqrt, exp.Pow)
@@ -145,6 +145,8 @@ def _files(spec: SourceSpec) -> Iterator[Problem]:
     if csv and files.header == bool(files.columns):
         wrong = "a csv with a header names its columns itself" if files.header else "a csv without a header needs the names of its columns"
         yield Problem("files.columns", wrong)
+    if text and not files.multiline and re.match(r"(?i)utf-?(16|32)|ucs", files.encoding):
+        yield Problem("files.multiline", f"{files.encoding} files can only be read with multiline: true")
     if len(set(files.columns)) < len(files.columns):
         yield Problem("files.columns", "a name stands twice")
 

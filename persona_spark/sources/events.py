@@ -15,6 +15,7 @@ from persona_spark.sources.values import (
     attributes,
     evaluate,
     expressions_of,
+    identifier,
     money,
     native_id,
     raw_when_bad,
@@ -82,14 +83,13 @@ def _values(said: DataFrame, spec: SourceSpec, conf: Conf, ingested_at: datetime
         return text(F.col(f"`{name}`"), said.schema[name].dataType) if name in said.columns else F.lit(None).cast("string")
 
     event_type = _event_type(spec, words("event_type"))
-    account = words("account_id")
     values = {
         "event_id": _event_id(spec, words, event_type.column),
         "namespace": Value(F.lit(spec.namespace)),
         "source": Value(F.lit(spec.source)),
         "platform": Value(F.coalesce(words("platform"), F.lit(spec.namespace))),
         **_times(said, spec, conf, ingested_at),
-        "account_id": Value(native_id(spec.namespace, account), (F.when(account.isNull(), F.lit("missing account")),)),
+        "account_id": identifier(spec, "account", words("account_id")),
         "event_type": event_type,
         **{name: Value(native_id(spec.namespace, words(name))) for name in ("item_id", "order_id", "session_id")},
         **{name: Value(words(name)) for name in ("channel", "category", "brand", "promotion_id", "content_type", "text")},

@@ -25,8 +25,13 @@ RAW = "persona__raw"
 BAD = "persona__bad"
 """Reasons found while reading, joined by `BETWEEN`; empty text when there are none."""
 
+BLANKS = " \t\r\n\u00a0\u3000\ufeff"
+"""What is cut off both ends of a text: blanks of all kinds, as hand-made files have them."""
+
 MARKS = (PATH, FILE_TIME, RAW, BAD)
 UNREADABLE = "unreadable row"
+NO_TEXT = "\ufffd"
+"""What stands for bytes that mean nothing in a file's encoding."""
 BETWEEN = "\x1e"
 """Stands between two reasons: text, because Spark compiles it where it would interpret the functions of arrays."""
 
@@ -78,6 +83,11 @@ def file_time() -> Column:
 def no_reasons() -> Column:
     """No reasons."""
     return F.lit("").alias(BAD)
+
+
+def stripped(value: Column) -> Column:
+    """Text without blanks around it; null when nothing else is there."""
+    return F.nullif(F.btrim(value, F.lit(BLANKS)), F.lit(""))
 
 
 def quoted(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,20 @@ if TYPE_CHECKING:
 
     from persona_spark.config.sources import SourceSpec
     from persona_spark.lake.tables import Lake
+
+
+@dataclass(frozen=True)
+class NewFiles:
+    """What of a feed is to be taken in.
+
+    Attributes:
+        files: sorted by path.
+        first: whether nothing of the feed has been taken in yet.
+    """
+
+    files: list[FeedFile]
+    first: bool
+
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _PACKAGE = "package:"
@@ -58,8 +73,8 @@ def _in_package(rest: str, spec: SourceSpec) -> str:
     return str(Path(next(iter(found.submodule_search_locations))) / inside)
 
 
-def new_files(lake: Lake, spec: SourceSpec, place: str, committed: int) -> list[FeedFile]:
-    """Files of the feed that are not taken in yet, sorted by path.
+def new_files(lake: Lake, spec: SourceSpec, place: str, committed: int) -> NewFiles:
+    """Files of the feed that are not taken in yet.
 
     Args:
         lake: the lake.
@@ -71,18 +86,21 @@ def new_files(lake: Lake, spec: SourceSpec, place: str, committed: int) -> list[
         FeedError: when there is no file at all.
     """
     found = _delta_version(lake.spark, spec, place) if spec.files.format == "delta" else _listed(lake.spark, spec, place)
-    if committed == 0 or not found:
-        return sorted(found)
+    if committed == 0:
+        return NewFiles(sorted(found), first=True)
     ours = (F.col("source") == F.lit(spec.source)) & (F.col("target") == F.lit(spec.target))
     known = known_rows(lake, INGEST_FILE, committed).where(ours)
     taken = {
         (row.path, row.size, row.modified) for row in known.select("path", "size", F.unix_micros("modified_at").alias("modified")).collect()
     }
-    return sorted(file for file in found if (file.path, file.size, file.modified) not in taken)
+    return NewFiles(sorted(file for file in found if (file.path, file.size, file.modified) not in taken), first=not taken)
 
 
 def _listed(spark: SparkSession, spec: SourceSpec, place: str) -> list[FeedFile]:
-    nothing = f"feed {spec.source}: no file with content at {place}: check files.path (relative paths start at the main configuration file)"
+    nothing = (
+        f"feed {spec.source}: no file with content at {place} (empty files do not count): check files.path (relative paths start at the "
+        "main configuration file)"
+    )
     try:
         rows = _listing(spark, place).collect()
     except AnalysisException as error:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
 
 from persona_spark.config.sources_check import lake_faults
@@ -19,6 +18,7 @@ from persona_spark.lake.known import committed_seq
 from persona_spark.lake.result import StageResult
 from persona_spark.sources.commit import Counts, clear_leftovers, commit
 from persona_spark.sources.events import canonical_events
+from persona_spark.sources.failure import SPARK_ERRORS, reason_of
 from persona_spark.sources.feed import PATH
 from persona_spark.sources.files import location, new_files
 from persona_spark.sources.fresh import Fresh, fresh_accounts, fresh_events, fresh_items
@@ -81,8 +81,8 @@ def ingest(lake: Lake, conf: Conf, ingested_at: datetime) -> StageResult:
     for spec, place in zip(specs, places, strict=True):
         try:
             counts = _take_in(lake, conf, spec, place, ingested_at, first=not done)
-        except PySparkException as error:
-            raise FeedError(f"feed {spec.source} could not be taken in from {place}: {str(error).strip().splitlines()[0]}") from error
+        except SPARK_ERRORS as error:
+            raise FeedError(f"feed {spec.source} could not be taken in from {place}: {reason_of(error)}") from error
         if counts is not None:
             done[spec.source] = counts
     read, loaded = sum(counts.read for counts in done.values()), sum(counts.loaded for counts in done.values())
@@ -102,12 +102,12 @@ def _check(conf: Conf, specs: Sequence[SourceSpec]) -> list[str]:
 
 def _take_in(lake: Lake, conf: Conf, spec: SourceSpec, place: str, ingested_at: datetime, *, first: bool) -> Counts | None:
     committed = committed_seq(lake)
-    files = new_files(lake, spec, place, committed)
-    if not files:
+    found = new_files(lake, spec, place, committed)
+    if not found.files:
         return None
     if first:
         clear_leftovers(lake, committed)
-    feed = read_feed(lake.spark, spec, files, place)
+    feed = read_feed(lake.spark, spec, found.files, place, first=found.first)
     rows_by_path = _count(feed, spec, place)
     target = _TARGETS[spec.target]
     mapped = target.canonical(feed.rows, spec, conf, ingested_at)
@@ -124,7 +124,7 @@ def _take_in(lake: Lake, conf: Conf, spec: SourceSpec, place: str, ingested_at: 
             Counts(
                 seq=committed + 1,
                 ingested_at=ingested_at,
-                files=files,
+                files=found.files,
                 headers=feed.headers,
                 rows_by_path=rows_by_path,
                 duplicates=fresh.duplicates,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
-from pyspark.sql.types import StringType, StructField, StructType
+from pyspark.sql.types import ArrayType, StringType, StructField, StructType
 
+from persona_spark.errors import FeedError
 from persona_spark.sources.csv_files import hash_names
 from persona_spark.sources.feed import (
     BAD,
@@ -36,29 +37,48 @@ _BROKEN = "persona__broken"
 _SAMPLE = 1000
 
 
-def read_json(spark: SparkSession, spec: SourceSpec, found: Sequence[FeedFile]) -> Feed:
+def read_json(spark: SparkSession, spec: SourceSpec, found: Sequence[FeedFile], *, first: bool) -> Feed:
     """The new files of a JSON feed.
 
+    Args:
+        spark: the session.
+        spec: the mapping.
+        found: the new files.
+        first: whether nothing of the feed has been taken in yet.
+
     Raises:
-        FeedError: when no row of a file has a column that the mapping reads.
+        FeedError: when a file holds no object, or the files never name a column that the mapping reads.
     """
-    schema = StructType([*struct_for(spec.needed()).fields, StructField(_BROKEN, StringType())])
+    schema = struct_for(spec.needed())
+    columns = [F.col(quoted(name)) for name in schema.names]
     if spec.files.multiline:
-        reader = spark.read.schema(schema).options(multiLine="true", encoding=spec.files.encoding, columnNameOfCorruptRecord=_BROKEN)
-        parsed = reader.json([literal(file.path) for file in found]).select("*", file_path(), file_time())
-        columns = [F.col(quoted(field.name)) for field in schema.fields[:-1]]
-        parsed = parsed.withColumn(RAW, F.coalesce(F.col(_BROKEN), F.to_json(F.struct(*columns))))
+        parsed = _read_arrays(spark, spec, found, schema)
         records = parsed.select(PATH)
     else:
         lines = read_lines(spark, spec.files, found, skip_header=False)
-        row = F.from_json(LINE, schema, {"columnNameOfCorruptRecord": _BROKEN, "mode": "PERMISSIVE"})
-        parsed = lines.withColumn("row", row).select("row.*", F.col(LINE).alias(RAW), PATH, FILE_TIME)
+        parsed = _parse_lines(lines, schema)
         records = lines.select(PATH)
     reasons = F.when(F.col(_BROKEN).isNotNull(), F.lit(UNREADABLE)).otherwise(no_reasons()).alias(BAD)
-    rows = parsed.select(*(F.col(quoted(field.name)) for field in schema.fields[:-1]), PATH, FILE_TIME, RAW, reasons)
-    _check_present(spec, rows)
+    rows = parsed.select(*columns, PATH, FILE_TIME, RAW, reasons)
+    _check_present(spec, rows, first=first)
     header = hash_names([dotted(path) for path in spec.needed()])
     return Feed(rows, records, {file.path: header for file in found}, recompute=False)
+
+
+def _read_arrays(spark: SparkSession, spec: SourceSpec, found: Sequence[FeedFile], schema: StructType) -> DataFrame:
+    options = {"multiLine": "true", "encoding": spec.files.encoding, "columnNameOfCorruptRecord": _BROKEN}
+    whole = StructType([*schema.fields, StructField(_BROKEN, StringType())])
+    parsed = spark.read.schema(whole).options(**options).json([literal(file.path) for file in found]).select("*", file_path(), file_time())
+    seen = F.to_json(F.struct(*(F.col(quoted(name)) for name in schema.names)))
+    return parsed.withColumn(RAW, F.coalesce(F.col(_BROKEN), seen))
+
+
+def _parse_lines(lines: DataFrame, schema: StructType) -> DataFrame:
+    """Each line as the one element of an array, because after one object the parser does not look at the rest of the line."""
+    every = F.from_json(F.concat(F.lit("["), LINE, F.lit("]")), ArrayType(schema), {"mode": "PERMISSIVE"})
+    only = lines.withColumn("every", every).withColumn("row", F.when(F.size("every") == 1, F.get("every", F.lit(0))))
+    broken = F.when(F.col("row").isNull(), F.col(LINE)).alias(_BROKEN)
+    return only.select("row.*", PATH, FILE_TIME, F.col(LINE).alias(RAW), broken)
 
 
 def struct_for(paths: Iterable[ColumnPath]) -> StructType:
@@ -75,17 +95,28 @@ def column_at(path: ColumnPath) -> Column:
     return F.col(".".join(quoted(part) for part in path))
 
 
-def _check_present(spec: SourceSpec, rows: DataFrame) -> None:
-    """A column is there when a row of the file has a value for it or names it with null."""
-    needed = spec.needed()
+def _check_present(spec: SourceSpec, rows: DataFrame, *, first: bool) -> None:
+    """A column is there when a row has a value for it or names it with null.
+
+    Objects leave out what they have no value for, so only a feed's first files must name every column; later ones may lack
+    those without which a row still means the same.
+    """
+    required = set(spec.needed()) if first else spec.essential()
+    needed = sorted(required)
     named = [F.max(column_at(path).isNotNull() | F.contains(RAW, F.lit(f'"{path[-1]}"'))) for path in needed]
     readable = F.count_if(F.col(BAD) == "").alias("readable")
-    for row in rows.groupBy(PATH).agg(readable, *(column.alias(f"c{index}") for index, column in enumerate(named))).collect():
-        missing = [dotted(path) for index, path in enumerate(needed) if not row[f"c{index}"]]
-        if missing and row.readable:
-            raise missing_columns(spec, row[PATH], missing, _found(rows, row[PATH]))
+    files = rows.groupBy(PATH).agg(readable, *(column.alias(f"c{index}") for index, column in enumerate(named))).collect()
+    for row in files:
+        if not row.readable:
+            raise FeedError(
+                f"feed {spec.source}: {row[PATH]} holds no JSON object that can be read: is files.format right? Without "
+                "files.multiline each line must be one object, with it the file is read as a whole"
+            )
+    missing = [dotted(path) for index, path in enumerate(needed) if not any(row[f"c{index}"] for row in files)]
+    if missing and files:
+        raise missing_columns(spec, files[0][PATH], missing, _found(rows, files[0][PATH]))
 
 
 def _found(rows: DataFrame, path: str) -> list[str]:
-    sample = rows.where(F.col(PATH) == F.lit(path)).limit(_SAMPLE)
+    sample = rows.where((F.col(PATH) == F.lit(path)) & (F.col(BAD) == "")).limit(_SAMPLE)
     return sorted(row[0] for row in sample.select(F.explode(F.json_object_keys(RAW))).distinct().collect())

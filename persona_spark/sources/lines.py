@@ -22,15 +22,23 @@ _NEVER = "\ufdd0"
 _PARALLEL = 4
 
 
-def read_lines(spark: SparkSession, files: Files, found: Sequence[FeedFile], *, skip_header: bool) -> DataFrame:
+def read_lines(spark: SparkSession, files: Files, found: Sequence[FeedFile], *, skip_header: bool, whole: bool = False) -> DataFrame:
     """The lines of text files, blank ones aside.
 
     The csv reader is used because it alone drops the first line of each file and knows encodings and byte order marks.
+
+    Args:
+        spark: the session.
+        files: how they are written.
+        found: which to read.
+        skip_header: whether to leave out the first line of each.
+        whole: whether to read each file as one piece, which encodings of several bytes a character need.
 
     Returns:
         Columns `LINE`, `PATH`, `FILE_TIME`.
     """
     options = {"sep": _NEVER, "quote": "", "encoding": files.encoding, "header": str(skip_header).lower()}
+    options["multiLine"] = str(whole).lower()
     lines = spark.read.schema(f"{LINE} string").options(**options).csv([literal(file.path) for file in found])
     return lines.select(LINE, file_path(), file_time())
 
@@ -39,7 +47,7 @@ def first_lines(spark: SparkSession, files: Files, found: Sequence[FeedFile], co
     """The first `count` lines of each file, without a byte order mark; reads no more than that."""
 
     def read(file: FeedFile) -> list[str]:
-        rows = read_lines(spark, files, [file], skip_header=False).select(LINE).head(count)
+        rows = read_lines(spark, files, [file], skip_header=False, whole=files.multiline).select(LINE).head(count)
         return [str(row[0]).removeprefix("\ufeff") for row in rows]
 
     with ThreadPoolExecutor(_PARALLEL) as pool:

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import DateType, IntegralType, StringType, TimestampNTZType, TimestampType
 
 from persona_spark.errors import FeedError
+from persona_spark.sources.feed import stripped
 
 if TYPE_CHECKING:
     from pyspark.sql import Column
@@ -22,7 +23,9 @@ _PER_SECOND = {"epoch_seconds": 1, "epoch_millis": 1_000, "epoch_nanos": 1_000_0
 _MICROS = 1_000_000
 _LATEST = 253_402_300_799_999_999
 """Microseconds up to the end of year 9999, beyond which a count is in another unit than stated."""
-_WITH_ZONE = r":\d\d(\.\d+)?\s*(Z|z|UTC|GMT|[+-]\d\d:?(\d\d)?)$"
+_NAIVE = r"^\d{4}-\d{1,2}-\d{1,2}([T ]\d{1,2}:[\d:.]+)?$"
+_WITH_ZONE = r"^\d{4}-\d{1,2}-\d{1,2}[T ]\d{1,2}:[\d:.]+\s*[A-Za-z+-]"
+_HOURS_ALONE = r"(:\d\d(?:\.\d+)?)\s*([+-]\d\d)$"
 _ZONE_LETTERS = re.compile(r"[VzOXx]")
 _SAME_AS_UTC = {"UTC", "Etc/UTC", "GMT", "Etc/GMT", "Zulu", "Etc/Zulu", "UCT"}
 
@@ -62,7 +65,7 @@ def instant(value: Column, type_: DataType, spec: SourceSpec, default_zone: str)
         return localise(_epoch(value, type_, _PER_SECOND[moment.form]), zone)
     if moment.form == "timestamp":
         return _timestamp(value, type_, spec, zone)
-    parsed = F.try_to_timestamp(F.trim(value.cast("string")), F.lit(moment.form))
+    parsed = F.try_to_timestamp(stripped(value.cast("string")), F.lit(moment.form))
     has_zone = _ZONE_LETTERS.search(re.sub(r"'[^']*'", "", moment.form))
     return localise(parsed, "UTC" if has_zone else zone)
 
@@ -79,7 +82,7 @@ def _micros(count: Column, per_second: int) -> Column:
 
 
 def _micros_of_decimal(value: Column, per_second: int) -> Column:
-    count = F.nullif(F.trim(value.cast("string")), F.lit("")).try_cast("decimal(28,9)")
+    count = stripped(value.cast("string")).try_cast("decimal(28,9)")
     micros = count * F.lit(Decimal(_MICROS) / Decimal(per_second)).cast("decimal(10,3)")
     return F.floor(micros).try_cast("bigint")
 
@@ -94,10 +97,11 @@ def _timestamp(value: Column, type_: DataType, spec: SourceSpec, zone: str) -> I
             f"feed {spec.source}: time.from is {type_.simpleString()} in {spec.files.path}, so it is a count, not a timestamp: "
             "write as: epoch_seconds, epoch_millis or epoch_nanos (pandas writes nanoseconds)"
         )
-    text = F.trim(value)
-    stated = text.rlike(_WITH_ZONE)
-    naive = localise(F.when(~stated, text.try_cast("timestamp_ntz").cast("timestamp")), zone)
-    return Instant(F.coalesce(F.when(stated, text.try_cast("timestamp")), naive.time), naive.ambiguous, naive.nonexistent)
+    # Cast alone, a time without a date would be today's, and the zone of a time read as naive would be dropped.
+    text = stripped(value)
+    naive = localise(F.when(text.rlike(_NAIVE), text.try_cast("timestamp_ntz").cast("timestamp")), zone)
+    with_zone = F.when(text.rlike(_WITH_ZONE), F.regexp_replace(text, _HOURS_ALONE, "$1$2:00").try_cast("timestamp"))
+    return Instant(F.coalesce(with_zone, naive.time), naive.ambiguous, naive.nonexistent)
 
 
 def localise(naive: Column, zone: str) -> Instant:

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from persona_spark.errors import SetupError
 from persona_spark.sources.feed import BAD, MARKS, RAW, quoted
 from persona_spark.sources.json_files import column_at
+from persona_spark.sources.values import text
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -61,7 +62,7 @@ def hash_personal(spec: SourceSpec, rows: DataFrame) -> DataFrame:
     columns: dict[str, Column] = {}
     for name in spec.personal:
         path = spec.path_of(name)
-        value = keyed_hash(F.nullif(F.trim(column_at(path).cast("string")), F.lit("")), key)
+        value = keyed_hash(text(column_at(path), rows.select(column_at(path)).schema[0].dataType), key)
         root = columns.get(path[0], F.col(quoted(path[0])))
         columns[path[0]] = value if len(path) == 1 else root.withField(".".join(quoted(part) for part in path[1:]), value)
     hashed = rows.withColumns(columns)

@@ -12,7 +12,7 @@ from persona_spark.config.sources_check import used_as_numbers
 from persona_spark.errors import ConfigError, Fault
 from persona_spark.sources.columnar_files import read_delta, read_parquet
 from persona_spark.sources.csv_files import read_csv
-from persona_spark.sources.feed import BAD, BETWEEN, RAW, dotted, quoted
+from persona_spark.sources.feed import BAD, BETWEEN, RAW, dotted, quoted, stripped
 from persona_spark.sources.json_files import column_at, read_json
 from persona_spark.sources.personal import hash_personal
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from persona_spark.sources.feed import Feed, FeedFile
 
 
-def read_feed(spark: SparkSession, spec: SourceSpec, found: Sequence[FeedFile], place: str) -> Feed:
+def read_feed(spark: SparkSession, spec: SourceSpec, found: Sequence[FeedFile], place: str, *, first: bool = True) -> Feed:
     """The rows of a feed's new files, ready for the mapping's expressions.
 
     Args:
@@ -33,23 +33,24 @@ def read_feed(spark: SparkSession, spec: SourceSpec, found: Sequence[FeedFile], 
         spec: the mapping.
         found: the new files.
         place: where the feed is.
+        first: whether nothing of the feed has been taken in yet.
 
     Raises:
         FeedError: when the feed is wrong as a whole.
         ConfigError: when an expression takes a text column for a number.
         SetupError: when personal columns are to be hashed and no key is set.
     """
-    feed = _read(spark, spec, found, place)
+    feed = _read(spark, spec, found, place, first=first)
     _check_numbers(spec, feed.rows)
-    rows = hash_personal(spec, feed.rows)
+    rows = hash_personal(spec, _without_placeholders(spec, feed.rows))
     return replace(feed, rows=_typed(spec, rows.withColumn(RAW, F.coalesce(F.col(RAW), F.lit("")))))
 
 
-def _read(spark: SparkSession, spec: SourceSpec, found: Sequence[FeedFile], place: str) -> Feed:
+def _read(spark: SparkSession, spec: SourceSpec, found: Sequence[FeedFile], place: str, *, first: bool) -> Feed:
     if spec.files.format == "csv":
         return read_csv(spark, spec, found)
     if spec.files.format == "json":
-        return read_json(spark, spec, found)
+        return read_json(spark, spec, found, first=first)
     if spec.files.format == "parquet":
         return read_parquet(spark, spec, found, place)
     return read_delta(spark, spec, found[0])
@@ -73,6 +74,17 @@ def _check_numbers(spec: SourceSpec, rows: DataFrame) -> None:
         raise ConfigError(faults)
 
 
+def _without_placeholders(spec: SourceSpec, rows: DataFrame) -> DataFrame:
+    """Columns in which the texts of `files.nulls` are null."""
+    if not spec.files.nulls:
+        return rows
+    columns: dict[str, Column] = {}
+    for path in spec.needed():
+        value = F.when(~stripped(column_at(path)).isin(*spec.files.nulls), column_at(path))
+        columns[path[0]] = _put(columns.get(path[0], F.col(quoted(path[0]))), path, value)
+    return rows.withColumns(columns)
+
+
 def is_text(rows: DataFrame, path: ColumnPath) -> bool:
     """Whether the column holds text."""
     return isinstance(rows.select(column_at(path)).schema[0].dataType, StringType)
@@ -86,7 +98,7 @@ def _typed(spec: SourceSpec, rows: DataFrame) -> DataFrame:
     columns: dict[str, Column] = {}
     for name, type_ in spec.types.items():
         path = spec.path_of(name)
-        said = F.nullif(F.trim(column_at(path)), F.lit("")) if is_text(rows, path) else column_at(path)
+        said = stripped(column_at(path)) if is_text(rows, path) else column_at(path)
         fitting = said.try_cast(type_)
         reasons.append(F.when(said.isNotNull() & fitting.isNull(), F.lit(f"unparsable value of column {name}")))
         columns[path[0]] = _put(columns.get(path[0], F.col(quoted(path[0]))), path, fitting)

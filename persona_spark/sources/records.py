@@ -19,8 +19,8 @@ from persona_spark.sources.values import (
     attributes,
     evaluate,
     expressions_of,
+    identifier,
     money,
-    native_id,
     raw_when_bad,
     reasons_of,
     text,
@@ -53,7 +53,7 @@ def canonical_accounts(rows: DataFrame, spec: SourceSpec, conf: Conf, ingested_a
     stated = _date(said, spec)
     day = F.from_utc_timestamp(registered.column, conf.main.lake.zone).cast("date")
     values = {
-        "account_id": _key(said, spec, "account_id", "missing account"),
+        "account_id": identifier(spec, "account", _words(said, "account_id")),
         "namespace": Value(F.lit(spec.namespace)),
         "source": Value(F.lit(spec.source)),
         "platform": Value(F.coalesce(_words(said, "platform"), F.lit(spec.namespace))),
@@ -77,7 +77,7 @@ def canonical_items(rows: DataFrame, spec: SourceSpec, conf: Conf, _ingested_at:
         rate = spec.money.rate if spec.money else Decimal(1)
         price, _ = money("price", F.col("price"), said.schema["price"].dataType, rate, conf.main.ingest.largest_amount)
     values = {
-        "item_id": _key(said, spec, "item_id", "missing item"),
+        "item_id": identifier(spec, "item", _words(said, "item_id")),
         "namespace": Value(F.lit(spec.namespace)),
         "source": Value(F.lit(spec.source)),
         **{name: Value(_words(said, name)) for name in ("category", "brand", "name")},
@@ -95,11 +95,6 @@ def _mapped(said: DataFrame, values: dict[str, Value], table: Table) -> DataFram
 
 def _words(said: DataFrame, name: str) -> Column:
     return text(F.col(f"`{name}`"), said.schema[name].dataType) if name in said.columns else F.lit(None).cast("string")
-
-
-def _key(said: DataFrame, spec: SourceSpec, name: str, missing: str) -> Value:
-    value = _words(said, name)
-    return Value(native_id(spec.namespace, value), (F.when(value.isNull(), F.lit(missing)),))
 
 
 def _link(index: int) -> str:

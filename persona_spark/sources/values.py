@@ -12,7 +12,7 @@ from pyspark.sql.types import DoubleType, FloatType, StringType
 from persona_spark.config.expression import compile_expression
 from persona_spark.errors import FeedError
 from persona_spark.schema import MONEY
-from persona_spark.sources.feed import BAD, BETWEEN, MARKS, RAW, UNREADABLE
+from persona_spark.sources.feed import BAD, BETWEEN, MARKS, NO_TEXT, RAW, UNREADABLE, stripped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,12 +61,21 @@ def text(column: Column, type_: DataType) -> Column:
     said = column.cast("string")
     if isinstance(type_, DoubleType | FloatType):
         said = F.coalesce(F.when(F.rint(column) == column, column.try_cast("decimal(38,0)").cast("string")), said)
-    return F.nullif(F.trim(said), F.lit(""))
+    return stripped(said)
 
 
 def native_id(namespace: str, value: Column) -> Column:
     """`<namespace>:<native id>`; null of null."""
     return F.concat(F.lit(f"{namespace}:"), value)
+
+
+def identifier(spec: SourceSpec, name: str, value: Column) -> Value:
+    """The id of an account or item, which must be there and must not have lost characters to a wrong encoding."""
+    reasons = [F.when(value.isNull(), F.lit(f"missing {name}"))]
+    if spec.files.format in ("csv", "json"):
+        garbled = F.contains(value, F.lit(NO_TEXT))
+        reasons.append(F.when(garbled, F.lit(f"{name} is not {spec.files.encoding} text")))
+    return Value(native_id(spec.namespace, value), tuple(reasons))
 
 
 def money(name: str, column: Column, type_: DataType, rate: Decimal, largest: Decimal) -> tuple[Value, Column]:
