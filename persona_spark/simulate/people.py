@@ -36,10 +36,10 @@ def people(spark: SparkSession, users: int, calendar: Calendar, draws: Draws) ->
         name in RANGES: where in a persona's range the person's own value lies.
     """
     person = F.col("person")
-    base = spark.range(0, users, 1, 1 + users // _PEOPLE_OF_PARTITION).select(
-        F.col("id").alias("person"), _is_mixed(draws).alias("is_mixed")
-    )
-    chosen = base.select("*", *_chosen(draws), (F.lit(0.35) + draws.uniform("share", person) * F.lit(0.3)).alias("share_of_first"))
+    everybody = spark.range(0, users, 1, 1 + users // _PEOPLE_OF_PARTITION)
+    base = everybody.select(F.col("id").alias("person"), _is_mixed(draws).alias("is_mixed"))
+    share = F.lit(0.35) + draws.uniform("share", person) * F.lit(0.3)
+    chosen = base.select("*", *_chosen(draws), share.alias("share_of_first"))
     fractions = [draws.hump(name, person).alias(f"fraction_{name}") for name in RANGES]
     known = chosen.select("*", *fractions, *_who(draws), _first_day(calendar, draws).alias("first_day"))
     placed = known.withColumn("last_day", _last_day(calendar, draws))
@@ -82,7 +82,8 @@ def _chosen(draws: Draws) -> list[Column]:
 
 def _who(draws: Draws) -> list[Column]:
     """Gender and age. Of a mixed person either persona decides them."""
-    person, decides = F.col("person"), F.when(draws.uniform("decides", F.col("person")) < 0.5, F.col("persona")).otherwise(F.col("second"))
+    person = F.col("person")
+    decides = F.when(draws.happens(0.5, "decides", person), F.col("persona")).otherwise(F.col("second"))
     low = by_persona(decides, [float(persona.ages[0]) for persona in PERSONAS])
     high = by_persona(decides, [float(persona.ages[1]) for persona in PERSONAS])
     woman = draws.uniform("woman", person) < by_persona(decides, [persona.women for persona in PERSONAS])

@@ -49,7 +49,7 @@ def sessions(persons: DataFrame, calendar: Calendar, draws: Draws) -> DataFrame:
     drawn = anchored.withColumn("drawn_from", _drawn_from(draws)).withColumn("wanted_day", _wanted_day(calendar, draws))
     dated = drawn.withColumn("rest_days", _rest_days(calendar, draws)).withColumn("day", _day(calendar, draws))
     timed = dated.withColumns({"promotion_id": _promotion(calendar, draws), "second": _second(draws), "lines": _lines(draws)})
-    slot = F.when(draws.uniform("slot", F.col("person"), F.col("anchor")) < 0.7, F.lit(0)).otherwise(
+    slot = F.when(draws.happens(0.7, "slot", F.col("person"), F.col("anchor")), F.lit(0)).otherwise(
         draws.below(account_count(draws), "other slot", F.col("person"), F.col("anchor")).cast("int")
     )
     placed = timed.withColumn("slot", slot)
@@ -120,7 +120,7 @@ def _day(calendar: Calendar, draws: Draws) -> Column:
 
 def _promotion(calendar: Calendar, draws: Draws) -> Column:
     name = F.nullif(F.get(literals(calendar.promotion_of_day()), F.col("wanted_day")), F.lit(""))
-    takes_part = (F.col("rest_days") > 0) | (draws.uniform("takes part", F.col("person"), F.col("anchor")) < 0.9)
+    takes_part = (F.col("rest_days") > 0) | draws.happens(0.9, "takes part", F.col("person"), F.col("anchor"))
     return F.when(F.col("is_buy") & takes_part, name)
 
 
