@@ -78,16 +78,18 @@ def check(
 ) -> None:
     """Find every mistake in the configuration, without Spark."""
     from persona_spark.config.check import check_conf
+    from persona_spark.config.load import read_conf
 
-    loaded = _load(conf)
-    faults = check_conf(loaded, parse_date(today) if today else datetime.now(tz=UTC).date())
-    if types and not faults:
+    draft = read_conf(conf)
+    faults = [*draft.faults, *check_conf(draft, parse_date(today) if today else datetime.now(tz=UTC).date())]
+    if types:
         from persona_spark.lake.session import build_session
         from persona_spark.type_check import check_types
 
-        faults = check_types(build_session(), loaded)
+        faults += check_types(build_session(), draft, faults)
     if faults:
         raise ConfigError(faults)
+    loaded = draft.conf()
     features, tags = len(loaded.features.profile_columns()), len(loaded.tags.tags)
     out.print(f"{conf}: no mistakes. {len(loaded.sources)} sources, {features} profile columns, {tags} tags.")
 
@@ -204,13 +206,9 @@ def _load(path: Path) -> Conf:
 
 def _checked(path: Path) -> Conf:
     """The configuration, held to all checks but overdue reviews, which must not stop a night's run."""
-    from persona_spark.config.check import check_conf
+    from persona_spark.config.check import checked_conf
 
-    conf = _load(path)
-    faults = check_conf(conf, None)
-    if faults:
-        raise ConfigError(faults)
-    return conf
+    return checked_conf(path)
 
 
 @contextmanager

@@ -9,14 +9,17 @@ import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from persona_spark.config.check import check_conf
-from persona_spark.config.load import Conf, load_conf
-from persona_spark.errors import ConfigError, PersonaError
+from persona_spark.config.check import checked_conf
+from persona_spark.errors import PersonaError
 from persona_spark.java import check_java, java_command, java_user_home, java_version
 from persona_spark.lake.info import lake_path
 from persona_spark.lake.session import DELTA_PACKAGE, DRIVER_MEMORY
 from persona_spark.lake.tables import check_writable
+
+if TYPE_CHECKING:
+    from persona_spark.config.load import Conf
 
 MINIMUM_PYTHON = (3, 11)
 PACKAGES = {"pyspark": "4.2.0", "delta-spark": "4.4.0"}
@@ -121,10 +124,7 @@ def check_memory() -> Check:
 def check_configuration(path: Path) -> tuple[Check, Conf | None]:
     """Whether the configuration has no mistakes; overdue reviews are left to `persona check`."""
     try:
-        conf = load_conf(path)
-        faults = check_conf(conf, None)
-        if faults:
-            raise ConfigError(faults)
+        conf = checked_conf(path)
     except PersonaError as error:
         return Check("Configuration", ok=False, detail=str(error), todo=f"correct it; persona check --conf {path} shows the same"), None
     return Check("Configuration", ok=True, detail=str(path)), conf

@@ -2,104 +2,171 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from sqlglot import exp
-from sqlglot.optimizer.simplify import simplify
 
 from persona_spark.config.base import near_miss
-from persona_spark.config.contradiction import contradicts_itself
-from persona_spark.config.expression import DIALECT
-from persona_spark.errors import Fault
+from persona_spark.config.contradiction import impossible_parts
+from persona_spark.config.duplicates import repeated_conditions, repeated_labels
+from persona_spark.config.expression import compile_expression
+from persona_spark.config.features_columns import derived_expr, derived_windows
+from persona_spark.config.load import read_conf
+from persona_spark.config.mixed_types import mixed_types
+from persona_spark.config.sources_check import lake_faults
+from persona_spark.config.vocabulary import unknown_words, vocabulary
+from persona_spark.errors import ConfigError, Fault
 from persona_spark.schema import USER_SCORES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import date
+    from pathlib import Path
 
     from persona_spark.config.expression import Expression
-    from persona_spark.config.load import Conf
+    from persona_spark.config.features import FeaturesSpec
+    from persona_spark.config.load import Conf, Draft
+    from persona_spark.config.main import MainConf
 
 RECONCILED = ("paid_amount_lifetime", "order_count_lifetime")
-_PREDICATES = (exp.Predicate, exp.And, exp.Or, exp.Not, exp.Boolean)
-_TWO_VALUED = (exp.Column, exp.Paren, exp.Case, exp.If, exp.Anonymous, exp.Func)
+_CONDITIONS = (exp.Predicate, exp.And, exp.Or, exp.Not, exp.Boolean, exp.Column, exp.Case, exp.If, exp.Func)
 
 
-def check_conf(conf: Conf, today: date | None) -> list[Fault]:
-    """Every mistake in tags and scores that needs more than one entry to be seen.
+def checked_conf(path: str | Path, today: date | None = None) -> Conf:
+    """Read a configuration and hold it to every check that needs no Spark.
 
     Args:
-        conf: a configuration whose files are valid each for itself.
+        path: the main file.
+        today: reviews due before this day are overdue; None leaves reviews out.
+
+    Raises:
+        ConfigError: with every mistake in every file.
+    """
+    draft = read_conf(path)
+    faults = (*draft.faults, *check_conf(draft, today))
+    if faults:
+        raise ConfigError(faults)
+    return draft.conf()
+
+
+def check_conf(conf: Conf | Draft, today: date | None) -> list[Fault]:
+    """Every mistake that needs more than one entry or file to be seen.
+
+    Args:
+        conf: a configuration whose files are valid each for itself, or what could be read of one.
         today: reviews due before this day are overdue; None leaves reviews out.
     """
-    base = {"user_id", "as_of", "account_ids", *(column.name for column in conf.features.profile_columns())}
-    tag_columns = base | set(USER_SCORES.names)
-    return sorted({*_required(conf, base), *_scores(conf, base), *_tags(conf, tag_columns, today), *_twice(conf)})
+    if conf.main is None:
+        return []
+    reviews = set() if today is None else set(_reviews(conf, conf.main, today))
+    if conf.features is None:
+        return sorted(reviews)
+    return sorted({*reviews, *_Check(conf, conf.main, conf.features).faults()})
 
 
-def _required(conf: Conf, known: set[str]) -> Iterator[Fault]:
-    """Columns that audits reconcile with the events, and columns that audits were told to look at."""
-    for name in RECONCILED:
-        if name not in known:
-            yield Fault(
-                conf.main.features, "measures", f"column {name} is missing: audits reconcile it with the events", "keep its measure"
-            )
-    for name in conf.main.audits.largest_null_rate:
-        if name not in known | set(USER_SCORES.names):
-            yield Fault(str(conf.path), f"audits.largest_null_rate.{name}", f"unknown column ({near_miss(name, known)})")
+def column_types(features: FeaturesSpec) -> dict[str, str]:
+    """Spark SQL types of the columns that derived features, lifecycle and RFM read: the profile's base, by name."""
+    return {column.name: column.type for column in features.profile_columns()}
 
 
-def _scores(conf: Conf, known: set[str]) -> Iterator[Fault]:
-    file = conf.main.scores
-    for role, name in conf.scores.rfm.columns.items():
-        if name not in known:
-            yield Fault(file, "rfm.window", f"needs column {name} for {role}", "choose a window of features.yaml")
-    for stage in conf.scores.lifecycle:
-        if stage.condition is not None:
-            yield from _condition(stage.condition, known, file, f"lifecycle.{stage.name}")
+def tag_column_types(features: FeaturesSpec) -> dict[str, str]:
+    """Likewise of the columns that tags read: base and scores."""
+    return {**column_types(features), **{column.name: column.type for column in USER_SCORES.columns}}
 
 
-def _tags(conf: Conf, known: set[str], today: date | None) -> Iterator[Fault]:
-    file = conf.main.tags
-    for name, tag in conf.tags.tags.items():
-        yield from _condition(tag.condition, known, file, f"tags.{name}")
-        if today is not None and tag.review_by < today:
-            yield Fault(
-                file, f"tags.{name}.review_by", f"the review was due by {tag.review_by}", f"{tag.owner} reviews it and sets a new day"
-            )
+def segment_column_types(features: FeaturesSpec) -> dict[str, str]:
+    """Likewise of the columns that segments read: base, scores and tags."""
+    return {**tag_column_types(features), "tags": "array<string>"}
 
 
-def _condition(condition: Expression, known: set[str], file: str, key: str) -> Iterator[Fault]:
-    for problem in condition.unknown(known):
-        yield Fault(file, f"{key}.when", problem)
-    tree = condition.tree.unnest()
-    if not isinstance(tree, (*_PREDICATES, *_TWO_VALUED)):
-        yield Fault(file, f"{key}.when", f"{condition.text!r} is not a condition", "compare it with something")
-    elif contradicts_itself(tree):
-        yield Fault(file, f"{key}.when", f"no value satisfies {condition.text!r}", "two of its comparisons exclude each other")
+def _reviews(conf: Conf | Draft, main: MainConf, today: date) -> Iterator[Fault]:
+    for name, tag in conf.tags.tags.items() if conf.tags else ():
+        if tag.review_by < today:
+            message, hint = f"the review was due by {tag.review_by}", f"{tag.owner} reviews the tag and sets a new day"
+            yield Fault(str(conf.folder / main.tags), f"tags.{name}.review_by", message, hint)
 
 
-def _twice(conf: Conf) -> Iterator[Fault]:
-    """Tags of the same meaning or the same words under two names."""
-    file, meanings, labels = conf.main.tags, dict[str, str](), dict[str, str]()
-    for name, tag in conf.tags.tags.items():
-        first = meanings.setdefault(_meaning(tag.condition.tree), name)
-        if first != name:
-            yield Fault(file, f"tags.{name}.when", f"means the same as tag {first}", "remove one of them")
-        for language, text in (("en", tag.label.en), ("zh", tag.label.zh)):
-            first = labels.setdefault(f"{language}:{text.strip().lower()}", name)
-            if first != name:
-                yield Fault(file, f"tags.{name}.label.{language}", f"{text!r} is the label of tag {first} too", "say what differs")
+class _Check:
+    """Everything held against the columns of the profile."""
 
+    def __init__(self, conf: Conf | Draft, main: MainConf, features: FeaturesSpec) -> None:
+        self._conf, self._main, self._features = conf, main, features
+        self._words = vocabulary(features, conf.scores, conf.tags)
 
-def _meaning(tree: exp.Expression) -> str:
-    """The condition in a canonical form: lower case, simplified, operands of AND and OR in order."""
-    simple = simplify(tree.copy(), dialect=DIALECT).transform(_in_order)
-    return simple.sql(dialect=DIALECT, normalize=True, comments=False).lower()
+    def faults(self) -> Iterator[Fault]:
+        yield from self._audits()
+        yield from self._derived()
+        yield from self._scores()
+        yield from self._tags()
+        yield from self._segments()
+        if len(self._conf.sources) == len(self._main.sources):
+            yield from lake_faults(cast("Conf", self._conf))
 
+    def _file(self, name: str) -> str:
+        return str(self._conf.folder / name)
 
-def _in_order(node: exp.Expression) -> exp.Expression:
-    if isinstance(node, exp.And | exp.Or):
-        parts = sorted(part.unnest().sql(dialect=DIALECT).lower() for part in node.flatten())
-        return exp.Anonymous(this=type(node).__name__, expressions=[exp.Literal.string(part) for part in parts])
-    return node
+    def _audits(self) -> Iterator[Fault]:
+        """Columns that audits reconcile with the events, and columns that audits were told to look at."""
+        known = segment_column_types(self._features)
+        for name in RECONCILED:
+            if name not in known:
+                message = f"column {name} is missing: audits reconcile it with the events"
+                yield Fault(self._file(self._main.features), "measures", message, "keep its measure and the window lifetime")
+        for name in self._main.audits.largest_null_rate:
+            if name not in known:
+                yield Fault(str(self._conf.path), f"audits.largest_null_rate.{name}", f"unknown column ({near_miss(name, known)})")
+
+    def _derived(self) -> Iterator[Fault]:
+        """Types only: the file itself has been held to its columns."""
+        types = column_types(self._features)
+        for name, derived in self._features.derived.items():
+            for window in derived_windows(self._features, derived.expr):
+                for message in mixed_types(compile_expression(derived_expr(derived.expr, window)).tree, types):
+                    yield Fault(self._file(self._main.features), f"derived.{name}.expr", message)
+
+    def _scores(self) -> Iterator[Fault]:
+        if self._conf.scores is None:
+            return
+        file, types = self._file(self._main.scores), column_types(self._features)
+        for role, name in self._conf.scores.rfm.columns.items():
+            if name not in types:
+                yield Fault(file, "rfm.window", f"needs column {name} for {role}", "choose a window of features.yaml")
+        rules = {f"lifecycle.{stage.name}": stage.condition for stage in self._conf.scores.lifecycle if stage.condition is not None}
+        for key, condition in rules.items():
+            yield from self._condition(condition, types, file, f"{key}.when")
+        yield from repeated_conditions(rules, file, "when")
+
+    def _tags(self) -> Iterator[Fault]:
+        if self._conf.tags is None:
+            return
+        file, types = self._file(self._main.tags), tag_column_types(self._features)
+        rules = {f"tags.{name}": tag.condition for name, tag in self._conf.tags.tags.items()}
+        for key, condition in rules.items():
+            yield from self._condition(condition, types, file, f"{key}.when")
+        yield from repeated_conditions(rules, file, "when")
+        yield from repeated_labels({f"tags.{name}": tag.label for name, tag in self._conf.tags.tags.items()}, file)
+
+    def _segments(self) -> Iterator[Fault]:
+        if self._conf.segments is None:
+            return
+        file, types = self._file(self._main.segments), segment_column_types(self._features)
+        for key, expression in self._conf.segments.expressions():
+            if key == "exclude":
+                yield from self._condition(expression, types, file, key)
+            else:
+                yield from self._columns(expression, types, file, key)
+
+    def _columns(self, expression: Expression, types: dict[str, str], file: str, key: str) -> Iterator[Fault]:
+        tree = expression.tree
+        for message in (*expression.unknown(types), *mixed_types(tree, types), *unknown_words(tree, self._words)):
+            yield Fault(file, key, message)
+
+    def _condition(self, condition: Expression, types: dict[str, str], file: str, key: str) -> Iterator[Fault]:
+        yield from self._columns(condition, types, file, key)
+        tree = condition.tree.unnest()
+        bare = isinstance(tree, exp.Column) and types.get(tree.name, "boolean") != "boolean"
+        if bare or not isinstance(tree, _CONDITIONS):
+            yield Fault(file, key, f"{condition.text!r} is not a condition", "compare it with something")
+            return
+        for part in impossible_parts(tree, types):
+            yield Fault(file, key, f"no value satisfies {part!r}", "two of its comparisons exclude each other")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
-from persona_spark.config.base import Strict, load_model
+from persona_spark.config.base import Strict, read_model
 from persona_spark.config.features import FeaturesSpec
 from persona_spark.config.main import MainConf
 from persona_spark.config.scores import ScoresSpec
@@ -15,9 +15,6 @@ from persona_spark.config.segments import SegmentsSpec
 from persona_spark.config.sources import SourceSpec
 from persona_spark.config.tags import TagsSpec
 from persona_spark.errors import ConfigError, Fault
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 SpecT = TypeVar("SpecT", bound=Strict)
 
@@ -56,37 +53,70 @@ class Conf:
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
+@dataclass(frozen=True)
+class Draft:
+    """What could be read of a configuration, right or not, so that every mistake can be told at once.
+
+    Attributes:
+        path: the main file.
+        main: the main file; None when too little of it could be read.
+        sources: feeds that could be read.
+        features, scores, tags, segments: each without the entries that are wrong; None when nothing is left of it.
+        faults: every mistake that shows in one file alone.
+    """
+
+    path: Path
+    main: MainConf | None
+    sources: tuple[SourceSpec, ...]
+    features: FeaturesSpec | None
+    scores: ScoresSpec | None
+    tags: TagsSpec | None
+    segments: SegmentsSpec | None
+    faults: tuple[Fault, ...]
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the main file."""
+        return self.path.parent
+
+    def conf(self) -> Conf:
+        """The configuration.
+
+        Raises:
+            ConfigError: when there is any fault.
+        """
+        main, features, scores, tags, segments = self.main, self.features, self.scores, self.tags, self.segments
+        if self.faults or main is None or features is None or scores is None or tags is None or segments is None:
+            raise ConfigError(self.faults)
+        return Conf(self.path, main, self.sources, features, scores, tags, segments)
+
+
 def load_conf(path: str | Path) -> Conf:
     """Read the main file and all files that it names.
 
     Raises:
         ConfigError: with every mistake in every file.
     """
+    return read_conf(path).conf()
+
+
+def read_conf(path: str | Path) -> Draft:
+    """Read as much as can be read of the main file and of all files that it names."""
     main_path = Path(path).expanduser().absolute()
-    main = load_model(MainConf, main_path)
-    faults: list[Fault] = []
+    main, faults = read_model(MainConf, main_path)
+    if main is None:
+        return Draft(main_path, None, (), None, None, None, None, tuple(faults))
 
     def read(model: type[SpecT], name: str) -> SpecT | None:
-        return _collect(lambda: load_model(model, main_path.parent / name), faults)
+        found, wrong = read_model(model, main_path.parent / name)
+        faults.extend(wrong)
+        return found
 
-    sources = [read(SourceSpec, name) for name in main.sources]
-    features = read(FeaturesSpec, main.features)
-    scores = read(ScoresSpec, main.scores)
-    tags = read(TagsSpec, main.tags)
-    segments = read(SegmentsSpec, main.segments)
-    if faults or features is None or scores is None or tags is None or segments is None:
-        raise ConfigError(faults)
-    conf = Conf(main_path, main, tuple(spec for spec in sources if spec is not None), features, scores, tags, segments)
-    names = [spec.source for spec in conf.sources]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ConfigError(Fault(str(main_path), "sources", f"source {name} stands in more than one file") for name in twice)
-    return conf
-
-
-def _collect(read: Callable[[], SpecT], faults: list[Fault]) -> SpecT | None:
-    try:
-        return read()
-    except ConfigError as error:
-        faults.extend(error.faults)
-        return None
+    sources = tuple(spec for name in main.sources if (spec := read(SourceSpec, name)) is not None)
+    names = [spec.source for spec in sources]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        faults.append(Fault(str(main_path), "sources", f"source {name} stands in more than one file", "rename one of them"))
+    parts = (
+        read(FeaturesSpec, main.features), read(ScoresSpec, main.scores), read(TagsSpec, main.tags), read(SegmentsSpec, main.segments)
+    )  # fmt: skip
+    return Draft(main_path, main, sources, *parts, tuple(faults))
