@@ -85,8 +85,7 @@ def compile_expression(text: str) -> Expression:
         problems = _problems(text, tree)
         sql = "" if problems else make_safe(tree.copy()).sql(dialect=DIALECT, comments=False, unsupported_level=ErrorLevel.RAISE)
     except (SqlglotError, LookupError, ValueError, TypeError) as error:
-        reason = f"cannot be understood: {_first_line(error)}; are the arguments of its functions right?"
-        raise ExpressionError([reason]) from error
+        raise ExpressionError(["cannot be understood: a function has too few or too many arguments, or of the wrong kind"]) from error
     if problems:
         raise ExpressionError(sorted(problems))
     columns = tuple(sorted({column.parts[0].name for column in tree.find_all(exp.Column)}))
