@@ -35,7 +35,7 @@ _KEYS = {"events": "account_id", "accounts": "account_id", "items": "item_id"}
 _CSV_ONLY = {"header", "columns", "delimiter", "quote", "escape"}
 _TEXT_ONLY = {"multiline", "encoding", "nulls"}
 _LONGEST = {"y": 6, "M": 4, "L": 4, "d": 2, "D": 3, "H": 2, "h": 2, "k": 2, "K": 2, "m": 2, "s": 2, "S": 9, "a": 1, "E": 4}
-_OTHER_LETTERS = frozenset("GVzOXxQq")
+_OTHER_LETTERS = frozenset("GVzOXxZQq")
 _ARITHMETIC = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Mod, exp.Neg, exp.Abs, exp.Round, exp.Ceil, exp.Floor, exp.Sqrt, exp.Pow)
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.NullSafeEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between, exp.In)
 _NUMBER_TYPES = ("int", "bigint", "double", "decimal")
@@ -229,12 +229,15 @@ def _bare_column(node: exp.Expr) -> tuple[str, ...] | None:
 
 
 def lake_faults(conf: Conf) -> list[Fault]:
-    """Mappings that do not fit the lake: money of another currency needs a rate."""
+    """Mappings whose money does not fit the lake: another currency needs a rate, the lake's own has none."""
     ours = conf.main.lake.currency
-    return [
-        Fault(
-            str(conf.folder / name), "money.rate", f"one {spec.money.currency} must be stated in {ours}, the lake's currency", 'rate: "7.1"'
-        )
-        for name, spec in zip(conf.main.sources, conf.sources, strict=True)
-        if spec.money and spec.money.currency != ours and "rate" not in spec.money.model_fields_set
-    ]
+    faults = []
+    for name, spec in zip(conf.main.sources, conf.sources, strict=True):
+        if spec.money is None:
+            continue
+        file, theirs = str(conf.folder / name), spec.money.currency
+        if theirs != ours and "rate" not in spec.money.model_fields_set:
+            faults.append(Fault(file, "money.rate", f"one {theirs} must be stated in {ours}, the lake's currency", 'rate: "7.1"'))
+        if theirs == ours and spec.money.rate != 1:
+            faults.append(Fault(file, "money.rate", f"{theirs} is the lake's currency, so its rate is 1", "leave it out"))
+    return faults

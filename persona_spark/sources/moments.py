@@ -26,7 +26,7 @@ _LATEST = 253_402_300_799_999_999
 _NAIVE = r"^\d{4}-\d{1,2}-\d{1,2}([T ]\d{1,2}:[\d:.]+)?$"
 _WITH_ZONE = r"^\d{4}-\d{1,2}-\d{1,2}[T ]\d{1,2}:[\d:.]+\s*[A-Za-z+-]"
 _HOURS_ALONE = r"(:\d\d(?:\.\d+)?)\s*([+-]\d\d)$"
-_ZONE_LETTERS = re.compile(r"[VzOXx]")
+_ZONE_LETTERS = re.compile(r"[VzOXxZ]")
 _SAME_AS_UTC = {"UTC", "Etc/UTC", "GMT", "Etc/GMT", "Zulu", "Etc/Zulu", "UCT"}
 
 
