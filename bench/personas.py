@@ -123,9 +123,8 @@ def report(folder: Path, seed: int) -> bool:
         print(f"| {each.persona} | {each.planted:,} | {each.precision:.3f} | {each.recall:.3f} |{'' if each.good else ' **below**'}")
     bots = int(everybody.loc[everybody["persona"] == "bot", "segment_id"].notna().sum())
     covered = everybody[everybody["segment_id"].notna()]
-    print(
-        f"\n{bots} bots with a segment; {everybody['is_mixed'].mean():.1%} of {len(everybody):,} people are mixed; {covered['segment_id'].nunique()} segments\n"
-    )
+    mixed, segments = everybody["is_mixed"].mean(), covered["segment_id"].nunique()
+    print(f"\n{bots} bots with a segment; {mixed:.1%} of {len(everybody):,} people are mixed; {segments} segments\n")
     groups = {
         "seven behavioural personas": covered[covered["persona"].isin(BEHAVIOURAL) & ~covered["is_mixed"]],
         "all but bots": covered[(covered["persona"] != "bot") & ~covered["is_mixed"]],

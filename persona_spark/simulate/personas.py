@@ -62,8 +62,8 @@ class Persona:
     visits: Range = (1.0, 3.0)
     rhythm: float = 1.0
     lines: Range = (1.0, 3.0)
-    night: Range = (0.0, 0.14)
-    promotion: Range = (0.0, 0.3)
+    night: Range = (0.0, 0.11)
+    promotion: Range = (0.0, 0.24)
     discount: Range = (0, 9)
     passion: Range = (0.0, 0.1)
     favourites: tuple[float, ...] = EVERYTHING
@@ -93,13 +93,13 @@ class Persona:
 
 
 PERSONAS = (
-    Persona("promotion_driven", 10, mixable=True, orders=(5, 12), visits=(0.8, 2.2), lines=(1.5, 4), promotion=(0.72, 1.0), women=0.6),
+    Persona("promotion_driven", 10, mixable=True, orders=(6, 14), visits=(0.8, 2.2), lines=(2, 5), promotion=(0.76, 1.0), women=0.6),
     Persona(
         "monthly_staple_buyer", 10, mixable=True, orders=(10.2, 14), visits=(0.5, 1.6), rhythm=0.35, lines=(2.5, 5), promotion=(0, 0.12),
         passion=(0.6, 0.95), favourites=interest(groceries=6, household=4), interests=interest(groceries=5, household=5, food=2, home=1),
         women=0.6, ages=(25, 70), returns=0.01,
     ),
-    Persona("night_owl", 10, mixable=True, orders=(5, 14), visits=(2.5, 5.5), night=(0.45, 0.98), content=(0.5, 3), ages=(18, 50)),
+    Persona("night_owl", 10, mixable=True, orders=(5, 14), visits=(2.5, 5.5), night=(0.5, 0.98), content=(0.5, 3), ages=(18, 50)),
     Persona(
         "new_mother", 10, mixable=True, orders=(8, 24), visits=(1.5, 4), passion=(0.5, 0.92), favourites=interest(baby=1), women=0.98,
         ages=(22, 39), lines=(1.5, 4),
@@ -114,14 +114,14 @@ PERSONAS = (
         interests=interest(electronics=5, home=5, beauty=4, fashion=3, sports=3, health=2), ages=(25, 65), lines=(1, 2.4),
     ),
     Persona(
-        "bargain_seeker", 10, mixable=True, orders=(8, 22), visits=(2, 5), promotion=(0.0, 0.3), discount=(22, 58), levels=(58, 36, 5, 1),
+        "bargain_seeker", 10, mixable=True, orders=(8, 22), visits=(2, 5), discount=(22, 58), levels=(58, 36, 5, 1),
         women=0.55,
     ),
     Persona("sleeping", 7, first=(0.0, 0.08), quiet=(84, 270), orders=(7, 16), fewest=2),
     Persona("new_user", 6, start_before_end=(1, 34), orders=(0, 14), fewest=0, visits=(3, 9), ages=(18, 55)),
-    Persona("one_time_buyer", 7, first=(0.0, 0.84), quiet=(0, 120), orders_fixed=1, visits=(0.2, 1.4)),
+    Persona("one_time_buyer", 7, first=(0.0, 0.8), quiet=(0, 120), orders_fixed=1, visits=(0.2, 1.4)),
     Persona("regular", 6, mixable=True),
-    Persona("bot", 1, first=(0.0, 0.7), orders=(0, 0.4), fewest=0, visits=(0.8, 3), burst=(150, 620)),
+    Persona("bot", 1, first=(0.0, 0.7), orders=(0, 0.16), fewest=0, visits=(0.8, 3), burst=(150, 620)),
     Persona("no_events", 3, orders_fixed=0, visits=(0, 0)),
 )  # fmt: skip
 """Every persona; its place is its number."""

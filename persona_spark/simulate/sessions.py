@@ -27,6 +27,7 @@ _DAY_HOURS = (
 """Hours of the day before 23:00: of early people, of people at home, of people with a job."""
 _WAITS_FOR_ORDER = 0.5
 _PRESALE = 0.45
+_TAKES_PART = 0.96
 _NEAREST_DEPOSIT, _DEPOSIT_DAYS = 5, 10
 
 
@@ -120,7 +121,7 @@ def _day(calendar: Calendar, draws: Draws) -> Column:
 
 def _promotion(calendar: Calendar, draws: Draws) -> Column:
     name = F.nullif(F.get(literals(calendar.promotion_of_day()), F.col("wanted_day")), F.lit(""))
-    takes_part = (F.col("rest_days") > 0) | draws.happens(0.9, "takes part", F.col("person"), F.col("anchor"))
+    takes_part = (F.col("rest_days") > 0) | draws.happens(_TAKES_PART, "takes part", F.col("person"), F.col("anchor"))
     return F.when(F.col("is_buy") & takes_part, name)
 
 
