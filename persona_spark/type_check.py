@@ -6,6 +6,7 @@ import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
 from pyspark.sql.types import AtomicType, BooleanType, NumericType
@@ -74,7 +75,7 @@ def _analysed(empty: DataFrame, item: TypedExpression) -> Fault | None:
     kind, words, hint = _KINDS.get(item.wanted, _ANY)
     try:
         found = empty.select(F.expr(item.sql)).schema.fields[0].dataType
-    except PySparkException as error:
+    except (PySparkException, Py4JError) as error:
         return Fault(item.file, item.key, f"Spark cannot analyse {item.text!r}: {_first_line(error)}")
     if not isinstance(found, kind):
         return Fault(item.file, item.key, f"{item.text!r} is {found.simpleString()}, not {words}", hint)
@@ -97,7 +98,7 @@ def _error(rows: DataFrame, items: list[TypedExpression]) -> str | None:
         rows.select(*(F.expr(item.sql).alias(f"_{place}") for place, item in enumerate(items))).write.format("noop").mode(
             "overwrite"
         ).save()
-    except PySparkException as error:
+    except (PySparkException, Py4JError) as error:
         return _first_line(error)
     return None
 
@@ -123,5 +124,8 @@ def _literals(kind: str) -> tuple[str, ...]:
     return _ODD_VALUES[kind]
 
 
-def _first_line(error: PySparkException) -> str:
-    return str(error).strip().splitlines()[0]
+def _first_line(error: Exception) -> str:
+    """What is wrong, without the trace: of an error that Spark does not translate, the last cause."""
+    lines = str(error).strip().splitlines()
+    causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
+    return causes[-1] if causes and isinstance(error, Py4JError) else lines[0]
