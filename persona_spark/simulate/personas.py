@@ -59,10 +59,10 @@ class Persona:
     orders: Range = (4, 12)
     fewest: int = 3
     orders_fixed: int | None = None
-    visits: Range = (1.0, 3.0)
+    visits: Range = (0.7, 2.1)
     rhythm: float = 1.0
-    lines: Range = (1.0, 3.0)
-    night: Range = (0.0, 0.11)
+    lines: Range = (1.0, 2.6)
+    night: Range = (0.0, 0.16)
     promotion: Range = (0.0, 0.24)
     discount: Range = (0, 9)
     passion: Range = (0.0, 0.1)
@@ -93,35 +93,35 @@ class Persona:
 
 
 PERSONAS = (
-    Persona("promotion_driven", 10, mixable=True, orders=(6, 14), visits=(0.8, 2.2), lines=(2, 5), promotion=(0.76, 1.0), women=0.6),
+    Persona("promotion_driven", 10, mixable=True, orders=(7, 15), visits=(0.56, 1.5), lines=(1.5, 4), promotion=(0.79, 1.0), women=0.6),
     Persona(
-        "monthly_staple_buyer", 10, mixable=True, orders=(10.2, 14), visits=(0.5, 1.6), rhythm=0.35, lines=(2.5, 5), promotion=(0, 0.12),
+        "monthly_staple_buyer", 10, mixable=True, orders=(10.2, 14), visits=(0.35, 1.1), rhythm=0.35, lines=(2, 4), promotion=(0, 0.12),
         passion=(0.6, 0.95), favourites=interest(groceries=6, household=4), interests=interest(groceries=5, household=5, food=2, home=1),
         women=0.6, ages=(25, 70), returns=0.01,
     ),
-    Persona("night_owl", 10, mixable=True, orders=(5, 14), visits=(2.5, 5.5), night=(0.5, 0.98), content=(0.5, 3), ages=(18, 50)),
+    Persona("night_owl", 10, mixable=True, orders=(5, 14), visits=(1.8, 3.8), night=(0.42, 0.98), content=(0.5, 3), ages=(18, 50)),
     Persona(
-        "new_mother", 10, mixable=True, orders=(8, 24), visits=(1.5, 4), passion=(0.5, 0.92), favourites=interest(baby=1), women=0.98,
-        ages=(22, 39), lines=(1.5, 4),
+        "new_mother", 10, mixable=True, orders=(8, 24), visits=(1, 2.8), passion=(0.5, 0.92), favourites=interest(baby=1), women=0.99,
+        ages=(22, 39), lines=(1.2, 3.4),
     ),
     Persona(
-        "young_sports_fashion_woman", 10, mixable=True, orders=(7, 20), visits=(2, 5), passion=(0.5, 0.9),
+        "young_sports_fashion_woman", 10, mixable=True, orders=(7, 20), visits=(1.4, 3.5), passion=(0.5, 0.9),
         favourites=interest(sports=1, fashion=1), interests=interest(sports=5, fashion=5, beauty=4, health=2, food=2, electronics=1),
         women=0.99, ages=(17.5, 30.5), content=(0.5, 3), social=(0.2, 1.4), returns=0.12,
     ),
     Persona(
-        "quality_seeker", 10, mixable=True, orders=(6, 14), visits=(1.2, 3), promotion=(0, 0.12), discount=(0, 6), levels=(2, 10, 44, 44),
+        "quality_seeker", 10, mixable=True, orders=(6, 14), visits=(0.84, 2.1), promotion=(0, 0.12), discount=(0, 6), levels=(2, 10, 44, 44),
         interests=interest(electronics=5, home=5, beauty=4, fashion=3, sports=3, health=2), ages=(25, 65), lines=(1, 2.4),
     ),
     Persona(
-        "bargain_seeker", 10, mixable=True, orders=(8, 22), visits=(2, 5), discount=(22, 58), levels=(58, 36, 5, 1),
+        "bargain_seeker", 10, mixable=True, orders=(8, 22), visits=(1.4, 3.5), discount=(22, 58), levels=(58, 36, 5, 1),
         women=0.55,
     ),
     Persona("sleeping", 7, first=(0.0, 0.08), quiet=(84, 270), orders=(7, 16), fewest=2),
-    Persona("new_user", 6, start_before_end=(1, 34), orders=(0, 14), fewest=0, visits=(3, 9), ages=(18, 55)),
-    Persona("one_time_buyer", 7, first=(0.0, 0.8), quiet=(0, 120), orders_fixed=1, visits=(0.2, 1.4)),
+    Persona("new_user", 6, start_before_end=(1, 34), orders=(0, 14), fewest=0, visits=(2.1, 6.3), ages=(18, 55)),
+    Persona("one_time_buyer", 7, first=(0.0, 0.8), quiet=(35, 190), orders_fixed=1, visits=(0.14, 0.98)),
     Persona("regular", 6, mixable=True),
-    Persona("bot", 1, first=(0.0, 0.7), orders=(0, 0.16), fewest=0, visits=(0.8, 3), burst=(150, 620)),
+    Persona("bot", 1, first=(0.0, 0.7), orders=(0, 0.16), fewest=0, visits=(0.5, 1.8), burst=(140, 560)),
     Persona("no_events", 3, orders_fixed=0, visits=(0, 0)),
 )  # fmt: skip
 """Every persona; its place is its number."""

@@ -167,10 +167,10 @@ def _steps(draws: Draws) -> dict[str, Column]:
     social = own_value("social", persona)
     returned = by_persona(persona, [each.returns for each in PERSONAS])
     human = {
-        "searches": drawn(F.lit(2.6), "searches"),
+        "searches": drawn(F.lit(2.2), "searches"),
         "contents": mean(own_value("content", persona), "contents"),
         "clicks": drawn(F.lit(2), "clicks"),
-        "views": F.when(buys, lines + F.lit(1) + drawn(lines * F.lit(2), "views")).otherwise(F.lit(2) + drawn(F.lit(7), "views")),
+        "views": F.when(buys, lines + F.lit(1) + drawn(lines * F.lit(2), "views")).otherwise(F.lit(2) + drawn(F.lit(6), "views")),
         "favourites": chance(0.25, "favourites"),
         "talks": chance(0.04, "talks"),
         "carts": F.when(buys, lines).otherwise(chance(0.3, "carts")),

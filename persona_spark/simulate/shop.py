@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from persona_spark.simulate.sessions import sessions
 from persona_spark.simulate.steps import events
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import date
 
     from pyspark.sql import DataFrame, SparkSession
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 PARTS = ("items", "accounts", "events", "truth")
 """Folders of a simulated shop, in the order in which they are written; a shop with `truth` is complete."""
 _LONGEST = 3660
+_WHOLE_STAGE = "spark.sql.codegen.wholeStage"
 
 
 def simulate(spark: SparkSession, *, users: int, days: int, seed: int, out: str, end: date) -> StageResult:
@@ -55,10 +58,11 @@ def simulate(spark: SparkSession, *, users: int, days: int, seed: int, out: str,
     for part in PARTS:
         shutil.rmtree(folder / part, ignore_errors=True)
     target = {part: folder.as_uri() + f"/{part}" for part in PARTS}
-    items(spark, draws).write.csv(target["items"], header=True)
-    accounts(persons, calendar, draws).write.json(target["accounts"])
-    events(sessions(persons, calendar, draws), calendar, draws).write.parquet(target["events"])
-    truth(persons, draws).write.parquet(target["truth"])
+    with _small_methods(spark):
+        items(spark, draws).write.csv(target["items"], header=True)
+        accounts(persons, calendar, draws).write.json(target["accounts"])
+        events(sessions(persons, calendar, draws), calendar, draws).write.parquet(target["events"])
+        truth(persons, draws).write.parquet(target["truth"])
     notes = {
         "events": spark.read.parquet(target["events"]).count(),
         "accounts": spark.read.text(target["accounts"]).count(),
@@ -92,6 +96,20 @@ def truth(persons: DataFrame, draws: Draws) -> DataFrame:
         F.col("browses").alias("visits"),
         *(own_value(name, F.col("persona")).alias(f"own_{name}") for name in RANGES),
     )
+
+
+@contextmanager
+def _small_methods(spark: SparkSession) -> Iterator[None]:
+    """Let Spark compile expressions into many small methods.
+
+    In one method a stage, these are so many that Java would never compile it, and events would take three times as long.
+    """
+    before = spark.conf.get(_WHOLE_STAGE, "true")
+    spark.conf.set(_WHOLE_STAGE, "false")
+    try:
+        yield
+    finally:
+        spark.conf.set(_WHOLE_STAGE, str(before))
 
 
 def _checked(users: int, days: int, out: str) -> Path:
