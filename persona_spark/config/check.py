@@ -111,7 +111,7 @@ class _Check:
         """Columns that audits reconcile with the events, and columns that audits were told to look at."""
         known = segment_column_types(self._features)
         for name in RECONCILED:
-            if name not in known:
+            if name not in known or name.removesuffix("_lifetime") not in self._features.measures:
                 message = f"column {name} is missing: audits reconcile it with the events"
                 yield Fault(self._file(self._main.features), "measures", message, "keep its measure and the window lifetime")
         for name in self._main.audits.largest_null_rate:

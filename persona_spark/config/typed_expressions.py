@@ -53,7 +53,17 @@ def frames(features: FeaturesSpec) -> dict[str, dict[str, str]]:
 
 
 def typed_expressions(conf: Conf | Draft) -> Iterator[TypedExpression]:
-    """Those of measures, preferences, attributes, derived features, lifecycle, tags and segments that could be read."""
+    """Those of measures, preferences, attributes, derived features, lifecycle, tags and segments that could be read.
+
+    Expressions over unknown columns are left out: `check_conf` tells of them.
+    """
+    if conf.features is None:
+        return
+    known = frames(conf.features)
+    yield from (item for item in _all(conf) if set(compile_expression(item.text).columns) <= set(known[item.frame]))
+
+
+def _all(conf: Conf | Draft) -> Iterator[TypedExpression]:
     if conf.main is None or conf.features is None:
         return
     yield from _features(conf.features, str(conf.folder / conf.main.features))

@@ -32,7 +32,7 @@ def test_a_wrong_type_in_each_kind_is_found_at_once(spark: SparkSession, tmp_pat
             "preferences.platform.key": "attributes",
             "attributes.age.expr": "array_size(as_of)",
             "derived.night_share.expr": "preferred_city_{w}",
-            "derived.return_rate.expr": "preferred_category",
+            "derived.return_rate.expr": "concat(preferred_category, '{w}')",
         },
     )
     edit(conf, "scores.yaml", {"lifecycle.1.when": "days_since_first_order <= as_of"})
@@ -56,7 +56,7 @@ def test_a_wrong_type_in_each_kind_is_found_at_once(spark: SparkSession, tmp_pat
         "preferences.platform.key": "'attributes' is map<string,string>, not a single value",
         "attributes.age.expr": "Spark cannot analyse 'array_size(as_of)'",
         "derived.night_share.expr": "unknown column 'preferred_city_",
-        "derived.return_rate.expr": "'preferred_category' is string, not a number",
+        "derived.return_rate.expr": "is string, not a number",
         "lifecycle.new.when": "Spark cannot analyse",
         "tags.senior.when": "is int, not a condition",
         "tags.wrong.when": "Spark cannot analyse",
