@@ -66,7 +66,10 @@ class RunLog:
             result = work()
         except Exception as error:
             line = (str(error).strip() or type(error).__name__).splitlines()[0]
-            self._write(StageReport(name, "failed", time.perf_counter() - begun, None, line), as_of, begun)
+            try:
+                self._write(StageReport(name, "failed", time.perf_counter() - begun, None, line), as_of, begun)
+            except Exception as second:  # noqa: BLE001 - what broke the stage may break its log; the first error is the one to see
+                LOGGER.warning("the failure of stage %s could not be written to run_log: %s", name, second)
             raise
         status = "skipped" if result.skipped else "ok"
         self._write(StageReport(name, status, time.perf_counter() - begun, result), as_of, begun)

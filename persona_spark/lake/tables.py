@@ -106,16 +106,15 @@ class Lake:
         Raises:
             LakeError: when another writer changed the table meanwhile.
         """
-        self.create(table)
         same = " AND ".join(f"new.`{name}` <=> old.`{name}`" for name in (key or table.key))
-        before = self.version(table)
-        merge = self._delta(table).alias("old").merge(enforce(df, table).alias("new"), same).whenNotMatchedInsertAll()
         try:
-            merge.execute()
+            self.create(table)
+            merge = self._delta(table).alias("old").merge(enforce(df, table).alias("new"), same).whenNotMatchedInsertAll()
+            # The merge's own count: the table's history may show a commit that another writer made meanwhile.
+            return int(merge.execute().select("num_inserted_rows").collect()[0][0])
         except DeltaConcurrentModificationException as error:
             msg = f"table {table.name} was changed by another writer at the same time: run again"
             raise LakeError(msg) from error
-        return self._metric(table, "numTargetRowsInserted", before)
 
     def create(self, table: Table) -> None:
         """Create the table, empty, with comments, NOT NULL and partitions; nothing happens when it exists."""

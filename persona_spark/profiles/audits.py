@@ -8,20 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
+from persona_spark.config.expression import compile_expression
+from persona_spark.config.features_columns import windowed
 from persona_spark.lake.known import known_rows
 from persona_spark.profiles.ledger import champion_version, serving_entry
-from persona_spark.schema import EVENTS, IDENTITY
+from persona_spark.schema import EVENTS, IDENTITY, MONEY
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, Row
 
+    from persona_spark.config.features import Measure
     from persona_spark.config.load import Conf
     from persona_spark.lake.tables import Lake
     from persona_spark.time import AsOf
 
 _NEVER_NULL = ("user_id", "as_of", "rfm_segment", "lifecycle_stage", "tags")
-_MAY_BE_NEGATIVE = ("net_amount_", "rfm_monetary", "days_since_", "age", "birth_year")
-_NUMBERS = ("bigint", "int", "decimal(18,2)")
+_NOT_NEGATIVE = ("amount", "discount", "quantity", "dwell_seconds")
 
 
 @dataclass(frozen=True)
@@ -47,15 +49,15 @@ def audit(lake: Lake, conf: Conf, as_of: AsOf, profiles: DataFrame) -> tuple[lis
     Returns:
         The audits, and the null rate of each column that has nulls.
     """
-    figures = _figures(profiles)
+    figures = _figures(conf, profiles)
     users = int(figures["users"])
     null_rates = {name: 1 - figures[f"n_{name}"] / users for name in profiles.columns if users and figures[f"n_{name}"] != users}
     audits = [
         _equal("unique user_id", figures["users"] - figures["distinct_users"], 0),
-        *_reconciled(lake, as_of, figures),
+        *_reconciled(lake, conf, as_of, figures),
         *(_equal(f"nulls in {name}", null_rates.get(name, 0.0), 0.0) for name in _NEVER_NULL),
         *_null_limits(conf, null_rates),
-        _negative(figures, profiles),
+        _negative(conf, figures),
         _unknown_tags(conf, profiles),
         _segments(lake, figures),
         *_user_drop(lake, conf, as_of, users),
@@ -63,30 +65,37 @@ def audit(lake: Lake, conf: Conf, as_of: AsOf, profiles: DataFrame) -> tuple[lis
     return audits, null_rates
 
 
-def _figures(profiles: DataFrame) -> Row:
+def _figures(conf: Conf, profiles: DataFrame) -> Row:
     columns: list[Column] = [
         F.count("*").alias("users"),
         F.count_distinct("user_id").alias("distinct_users"),
         F.coalesce(F.sum("paid_amount_lifetime"), F.lit(Decimal(0))).alias("paid"),
         F.coalesce(F.sum("order_count_lifetime"), F.lit(0)).alias("orders"),
         *(F.count(name).alias(f"n_{name}") for name in profiles.columns),
-        *(F.min(name).alias(f"min_{name}") for name in _never_negative(profiles)),
+        *(F.min(name).alias(f"min_{name}") for name in _never_negative(conf)),
     ]
     return profiles.agg(*columns).collect()[0]
 
 
-def _never_negative(profiles: DataFrame) -> list[str]:
-    return [name for name, kind in profiles.dtypes if kind in _NUMBERS and not name.startswith(_MAY_BE_NEGATIVE)]
+def _never_negative(conf: Conf) -> list[str]:
+    """Columns of measures that count, or that sum a column of the events which is never negative."""
+    spec = conf.features
+    names = [name for name, measure in spec.measures.items() if measure.sum is None or measure.sum.strip() in _NOT_NEGATIVE]
+    return [windowed(name, window) for name in names for window in spec.parsed_windows]
 
 
-def _reconciled(lake: Lake, as_of: AsOf, figures: Row) -> list[Audit]:
-    """Users against identity, money and orders against the events themselves."""
+def _reconciled(lake: Lake, conf: Conf, as_of: AsOf, figures: Row) -> list[Audit]:
+    """Users against identity; money and orders against the events themselves, by the definitions but without tiles or windows."""
     identity = lake.read(IDENTITY).where(F.col("as_of") == F.lit(as_of.date)).select("account_id", "user_id")
     people = identity.agg(F.count_distinct("user_id").alias("users")).collect()[0]
-    paid = (F.col("event_type") == F.lit("pay")) & (F.col("event_date") < F.lit(as_of.date))
-    pays = known_rows(lake, EVENTS, as_of.ingest_seq).where(paid).join(identity, "account_id", "left")
-    total = pays.agg(
-        F.coalesce(F.sum("amount"), F.lit(Decimal(0))).alias("paid"), F.count_distinct("user_id", "order_id").alias("orders")
+    events = known_rows(lake, EVENTS, as_of.ingest_seq).where(F.col("event_date") < F.lit(as_of.date)).join(identity, "account_id", "left")
+    paid, orders = conf.features.measures["paid_amount"], conf.features.measures["order_count"]
+    amount = F.expr(f"try_cast(({compile_expression(paid.sum or 'amount').sql}) as {MONEY})")
+    order = F.when(_condition(orders), F.struct("user_id", "order_id"))
+    known_order = F.col("user_id").isNotNull() & F.col("order_id").isNotNull()
+    total = events.agg(
+        F.coalesce(F.sum(F.when(_condition(paid), amount)), F.lit(Decimal(0))).alias("paid"),
+        F.count_distinct(F.when(known_order, order)).alias("orders"),
     ).collect()[0]
     return [
         _equal("users of identity", figures["users"], people.users),
@@ -95,13 +104,17 @@ def _reconciled(lake: Lake, as_of: AsOf, figures: Row) -> list[Audit]:
     ]
 
 
+def _condition(measure: Measure) -> Column:
+    return F.lit(True) if measure.where is None else F.expr(compile_expression(measure.where).sql)  # noqa: FBT003 - a literal
+
+
 def _null_limits(conf: Conf, null_rates: dict[str, float]) -> list[Audit]:
     limits = conf.main.audits.largest_null_rate
     return [_at_most(f"null rate of {name}", null_rates.get(name, 0.0), limit) for name, limit in limits.items()]
 
 
-def _negative(figures: Row, profiles: DataFrame) -> Audit:
-    below = sorted(name for name in _never_negative(profiles) if (figures[f"min_{name}"] or 0) < 0)
+def _negative(conf: Conf, figures: Row) -> Audit:
+    below = sorted(name for name in _never_negative(conf) if (figures[f"min_{name}"] or 0) < 0)
     return Audit("columns with negative values", ", ".join(below) or "none", "none", not below)
 
 

@@ -55,7 +55,8 @@ def publish(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:
     `profile_release` and `user_profile`.
 
     Raises:
-        LakeError: when segments were assigned by another model than the live one, or another run publishes at the same time.
+        LakeError: when segments were assigned by another model than the live one, when the release of these inputs was withdrawn, or
+            when another run publishes at the same time.
         AuditError: when an audit fails; the ledger says which, the serving release stays.
     """
     model = champion_version(lake)
@@ -64,6 +65,7 @@ def publish(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:
     if is_current(lake, conf, as_of):
         repaired = repair(lake, conf)
         return StageResult(0, 0, {"release": name, "repaired": repaired}, skipped=not repaired)
+    _check_not_withdrawn(lake, name)
     history = user_profile_history_table(conf)
     rows = lake.replace_where(_profiles(lake, conf, as_of, name, history), history, f"release_id = '{name}'")
     _decide(lake, conf, as_of, name, model)
@@ -120,6 +122,14 @@ def _check_segments(lake: Lake, as_of: AsOf, model: str | None) -> None:
         raise LakeError(
             f"segments as of {as_of.date} were assigned by {', '.join(others)}, the live model is {model}: "
             f"run persona segments assign --as-of {as_of.date} first"
+        )
+
+
+def _check_not_withdrawn(lake: Lake, name: str) -> None:
+    entry = last_entry(lake, name)
+    if entry is not None and entry.state == WITHDRAWN:
+        raise LakeError(
+            f"release {name} was withdrawn, and the same inputs give the same release: correct the data or the definitions first"
         )
 
 

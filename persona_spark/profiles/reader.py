@@ -10,6 +10,7 @@ from persona_spark.errors import LakeError, UsageError
 from persona_spark.lake.tables import Lake
 from persona_spark.profiles.ledger import PUBLISHED, serving_entry
 from persona_spark.schema import PROFILE_RELEASE, Column, Table
+from persona_spark.time import parse_date
 
 if TYPE_CHECKING:
     from datetime import date
@@ -43,14 +44,15 @@ class Profiles:
             raise LakeError(f"nothing has been published in {self._lake.root or self._lake.schema}: run persona run first")
         return self.release(serving.release_id)
 
-    def as_of(self, day: date) -> DataFrame:
-        """The release published last for `day`.
+    def as_of(self, day: date | str) -> DataFrame:
+        """The release published last for `day`, a date or text such as 2018-01-01.
 
         Raises:
             UsageError: when there is none; names the days that there are.
         """
         published = self._published()
-        found = published.where(F.col("as_of") == F.lit(day)).orderBy(F.desc("seq")).limit(1).collect()
+        wanted = parse_date(day) if isinstance(day, str) else day
+        found = published.where(F.col("as_of") == F.lit(wanted)).orderBy(F.desc("seq")).limit(1).collect()
         if not found:
             days = [str(row.as_of) for row in published.select("as_of").distinct().orderBy(F.desc("as_of")).limit(10).collect()]
             raise UsageError(f"there is no release as of {day}; the latest are {', '.join(days) or 'none'}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from persona_spark.schema import USER_SCORES, Column, Table
@@ -25,8 +26,9 @@ def user_profile_table(conf: Conf) -> Table:
 
 def user_profile_history_table(conf: Conf) -> Table:
     """`user_profile_history`: every release kept, one row a user and release."""
-    comment = "Profiles of all releases kept, one row a user and release."
-    return Table("user_profile_history", comment, _columns(conf), key=("release_id", "user_id"), partition_by=("release_id",))
+    comment = "Profiles of all releases kept, one row a user and release; null where a release did not have the column."
+    columns = tuple(replace(column, nullable=True) for column in _columns(conf))
+    return Table("user_profile_history", comment, columns, key=("release_id", "user_id"), partition_by=("release_id",))
 
 
 def _columns(conf: Conf) -> tuple[Column, ...]:

@@ -29,7 +29,8 @@ def rfm(profiles: DataFrame, spec: RfmSpec) -> DataFrame:
         spec: window and segments.
 
     Returns:
-        user_id, rfm_recency_days, rfm_frequency, rfm_monetary, rfm_monetary_gross, the three scores, rfm_score, rfm_segment.
+        The rows of `profiles` with rfm_recency_days, rfm_frequency, rfm_monetary, rfm_monetary_gross, the three scores, rfm_score and
+        rfm_segment.
     """
     measured = _measured(profiles, spec)
     names = {"rfm_recency_days": "recency", "rfm_frequency": "frequency", "_minor": "monetary"}
@@ -52,7 +53,7 @@ def _measured(profiles: DataFrame, spec: RfmSpec) -> DataFrame:
     columns = {role: F.col(name) for role, name in spec.columns.items()}
     buyer = columns["frequency"] > 0
     return profiles.select(
-        "user_id",
+        "*",
         F.when(buyer, columns["recency"]).cast("int").alias("rfm_recency_days"),
         F.when(buyer, columns["frequency"]).alias("rfm_frequency"),
         F.when(buyer, columns["monetary"]).alias("rfm_monetary"),

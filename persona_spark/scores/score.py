@@ -41,6 +41,5 @@ def scores(profiles: DataFrame, spec: ScoresSpec) -> DataFrame:
         profiles: one row a user with the published columns and as_of.
         spec: RFM and lifecycle.
     """
-    stages = profiles.select("as_of", "user_id", lifecycle_stage(spec).alias("lifecycle_stage"))
-    joined = stages.join(rfm(profiles, spec.rfm), on="user_id", how="inner")
-    return joined.select(*(F.col(name) for name in USER_SCORES.names))
+    staged = profiles.withColumn("lifecycle_stage", lifecycle_stage(spec))
+    return rfm(staged, spec.rfm).select(*(F.col(name) for name in USER_SCORES.names))

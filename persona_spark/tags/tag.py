@@ -24,27 +24,40 @@ if TYPE_CHECKING:
 def tag(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:
     """Evaluate all tags for all users of as_of.
 
-    Writes `user_tags` and `tag_history`, partition as_of, each in one commit.
+    Writes `user_tags` and `tag_history`, partition as_of, each in one commit. When a later as_of has been tagged before, its part
+    of `tag_history` is written anew too: what it gained and lost is told against the as_of before it.
 
     Raises:
         LakeError: when the features of as_of have not been computed.
     """
     profiles = profile_frame(lake, conf, as_of.date, parts=("scores",))
-    condition = f"as_of = '{as_of.date}'"
-    rows = lake.replace_where(evaluate(profiles, conf.tags), USER_TAGS, condition)
-    changes = lake.replace_where(changes_at(lake.read(USER_TAGS), as_of.date), TAG_HISTORY, condition)
+    rows = lake.replace_where(evaluate(profiles, conf.tags), USER_TAGS, f"as_of = '{as_of.date}'")
+    before, after = _neighbours(lake, as_of.date)
+    changes = _write_changes(lake, before, as_of.date)
+    if after is not None:
+        _write_changes(lake, as_of.date, after)
     return StageResult(profiles.count(), rows, {"tags": len(conf.tags.tags), "changes": changes})
 
 
-def changes_at(user_tags: DataFrame, day: date) -> DataFrame:
-    """Tags gained and lost at `day` against the latest as_of before it; everything is gained when there is none.
+def _neighbours(lake: Lake, day: date) -> tuple[date | None, date | None]:
+    """The as_of tagged last before `day` and first after it. One where nobody holds a tag shows in the history of what was lost."""
+    tagged = lake.read(USER_TAGS).select("as_of").union(lake.read(TAG_HISTORY).select("as_of"))
+    at, this = F.col("as_of"), F.lit(day)
+    found = tagged.agg(F.max(F.when(at < this, at)).alias("before"), F.min(F.when(at > this, at)).alias("after")).collect()[0]
+    return found.before, found.after
+
+
+def _write_changes(lake: Lake, before: date | None, day: date) -> int:
+    return lake.replace_where(changes_between(lake.read(USER_TAGS), before, day), TAG_HISTORY, f"as_of = '{day}'")
+
+
+def changes_between(user_tags: DataFrame, before: date | None, day: date) -> DataFrame:
+    """Tags gained and lost at `day` against `before`; everything is gained when that is None.
 
     Returns:
         as_of, user_id, tag, change (gained or lost).
     """
-    before = user_tags.where(F.col("as_of") < F.lit(day))
-    last = before.agg(F.max("as_of").alias("as_of"))
-    old = before.join(F.broadcast(last), on="as_of", how="left_semi").select("user_id", "tag", F.col("tag").alias("_old"))
+    old = user_tags.where(F.col("as_of") == F.lit(before)).select("user_id", "tag", F.col("tag").alias("_old"))
     new = user_tags.where(F.col("as_of") == F.lit(day)).select("user_id", "tag", F.col("tag").alias("_new"))
     both = old.join(new, on=["user_id", "tag"], how="full_outer").where(F.col("_old").isNull() | F.col("_new").isNull())
     change = F.when(F.col("_new").isNull(), "lost").otherwise("gained")
