@@ -75,7 +75,7 @@ def test_files_of_a_folder_may_order_their_columns_differently(spark: SparkSessi
     write(tmp_path, "订单 2024/.hidden.csv", "no data")
     write(tmp_path, "订单 2024/more/empty.csv", "")
     assert loaded(spark, tmp_path, path="订单 2024") == EXPECTED
-    assert loaded(spark, tmp_path, path="订单*/**/*.csv*") == EXPECTED
+    assert loaded(spark, tmp_path, path="订*/{第*,more/*}.csv*") == EXPECTED
 
 
 def test_quotes_may_hold_delimiters_quotes_and_with_multiline_line_breaks(spark: SparkSession, tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_quotes_may_hold_delimiters_quotes_and_with_multiline_line_breaks(spark:
         tmp_path, "feed.csv", f'{HEADER}\nu1,"a, ""b""\r\n5"" pipe",buy,2024-01-01 10:00:00,3.50,2\nu2,5" pipe,pv,2024-01-02 11:00:00,,\n'
     )
     found = loaded(spark, tmp_path, files={"multiline": True})
-    assert [row[1] for row in found] == ['shop:a, "b"\n5" pipe', 'shop:5" pipe']
+    assert [row[1] for row in found] == ['shop:a, "b"\r\n5" pipe', 'shop:5" pipe']
     write(tmp_path, "escaped.csv", f'{HEADER}\nu1,"a, \\"b\\"",buy,2024-01-01 10:00:00,3.50,2\n')
     assert loaded(spark, tmp_path, path="escaped.csv", files={"escape": "\\"})[0][1] == 'shop:a, "b"'
     write(tmp_path, "bare.csv", f'{HEADER}\nu1,"i1,buy,2024-01-01 10:00:00,3.50,2\n')
