@@ -37,6 +37,7 @@ class Persona:
         lines: items of an order.
         night: probability that a session starts between 23:00 and 02:00.
         promotion: probability that an order waits for a promotion.
+        saves_up: whether orders outside promotions are for one item only.
         discount: outside promotions, percent of the list price.
         passion: probability that an item is from the person's favourite category.
         favourites: weights of the categories that the favourite is drawn from.
@@ -64,6 +65,7 @@ class Persona:
     lines: Range = (1.0, 2.6)
     night: Range = (0.0, 0.16)
     promotion: Range = (0.0, 0.24)
+    saves_up: bool = False
     discount: Range = (0, 9)
     passion: Range = (0.0, 0.1)
     favourites: tuple[float, ...] = EVERYTHING
@@ -93,7 +95,10 @@ class Persona:
 
 
 PERSONAS = (
-    Persona("promotion_driven", 10, mixable=True, orders=(7, 15), visits=(0.56, 1.5), lines=(1.5, 4), promotion=(0.79, 1.0), women=0.6),
+    Persona(
+        "promotion_driven", 10, mixable=True, orders=(6, 15), visits=(0.56, 1.5), lines=(1.5, 4), promotion=(0.76, 1.0), saves_up=True,
+        levels=(34, 52, 12, 2), women=0.6,
+    ),
     Persona(
         "monthly_staple_buyer", 10, mixable=True, orders=(10.2, 14), visits=(0.35, 1.1), rhythm=0.35, lines=(2, 4), promotion=(0, 0.12),
         passion=(0.6, 0.95), favourites=interest(groceries=6, household=4), interests=interest(groceries=5, household=5, food=2, home=1),
@@ -110,8 +115,8 @@ PERSONAS = (
         women=0.99, ages=(17.5, 30.5), content=(0.5, 3), social=(0.2, 1.4), returns=0.12,
     ),
     Persona(
-        "quality_seeker", 10, mixable=True, orders=(6, 14), visits=(0.84, 2.1), promotion=(0, 0.12), discount=(0, 6), levels=(2, 10, 44, 44),
-        interests=interest(electronics=5, home=5, beauty=4, fashion=3, sports=3, health=2), ages=(25, 65), lines=(1, 2.4),
+        "quality_seeker", 10, mixable=True, orders=(6, 14), visits=(0.84, 2.1), promotion=(0, 0.12), discount=(0, 6),
+        levels=(2, 10, 44, 44), interests=interest(electronics=5, home=5, beauty=4, fashion=3, sports=3, health=2), ages=(25, 65), lines=(1, 2.4),
     ),
     Persona(
         "bargain_seeker", 10, mixable=True, orders=(8, 22), visits=(1.4, 3.5), discount=(22, 58), levels=(58, 36, 5, 1),

@@ -49,7 +49,7 @@ def sessions(persons: DataFrame, calendar: Calendar, draws: Draws) -> DataFrame:
     anchored = every.select("*", (F.col("session") < F.col("buys")).alias("is_buy"), _anchor(draws).alias("anchor"))
     drawn = anchored.withColumn("drawn_from", _drawn_from(draws)).withColumn("wanted_day", _wanted_day(calendar, draws))
     dated = drawn.withColumn("rest_days", _rest_days(calendar, draws)).withColumn("day", _day(calendar, draws))
-    timed = dated.withColumns({"promotion_id": _promotion(calendar, draws), "second": _second(draws), "lines": _lines(draws)})
+    timed = dated.withColumns({"promotion_id": _promotion(calendar, draws), "second": _second(draws), "lines": _lines(calendar, draws)})
     slot = F.when(draws.happens(0.7, "slot", F.col("person"), F.col("anchor")), F.lit(0)).otherwise(
         draws.below(account_count(draws), "other slot", F.col("person"), F.col("anchor")).cast("int")
     )
@@ -120,9 +120,13 @@ def _day(calendar: Calendar, draws: Draws) -> Column:
 
 
 def _promotion(calendar: Calendar, draws: Draws) -> Column:
-    name = F.nullif(F.get(literals(calendar.promotion_of_day()), F.col("wanted_day")), F.lit(""))
+    name = _promotion_of_day(calendar)
     takes_part = (F.col("rest_days") > 0) | draws.happens(_TAKES_PART, "takes part", F.col("person"), F.col("anchor"))
     return F.when(F.col("is_buy") & takes_part, name)
+
+
+def _promotion_of_day(calendar: Calendar) -> Column:
+    return F.nullif(F.get(literals(calendar.promotion_of_day()), F.col("wanted_day")), F.lit(""))
 
 
 def _second(draws: Draws) -> Column:
@@ -135,10 +139,13 @@ def _second(draws: Draws) -> Column:
     return (hour * F.lit(_HOUR) + draws.below(F.lit(_HOUR * 2 // 3), "second", person, session)).cast("int")
 
 
-def _lines(draws: Draws) -> Column:
+def _lines(calendar: Calendar, draws: Draws) -> Column:
     """Items that the anchor is about: those of the order, or one or two that are only looked at."""
     key = (F.col("person"), F.col("anchor"))
-    bought = F.greatest(draws.whole(own_value("lines", F.col("drawn_from")), "lines", *key), F.lit(1))
+    persona = F.col("drawn_from")
+    usual = F.greatest(draws.whole(own_value("lines", persona), "lines", *key), F.lit(1))
+    saves_up = by_persona(persona, [int(each.saves_up) for each in PERSONAS]) == 1
+    bought = F.when(saves_up & _promotion_of_day(calendar).isNull(), F.lit(1)).otherwise(usual)
     return F.when(F.col("anchor") < F.col("buys"), bought).otherwise(F.lit(1) + draws.below(F.lit(2), "looked at", *key)).cast("int")
 
 
