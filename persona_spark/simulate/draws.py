@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pyspark.sql import Column
 
 _MANTISSA = 53
+_BETWEEN = "|"
 SLOTS = 200
 """Slots of a table to pick from: shares are multiples of 1/SLOTS."""
 
@@ -80,6 +81,12 @@ def slots(weights: Sequence[float]) -> list[int]:
     return [index for index, count in enumerate(counts) for _ in range(count)]
 
 
-def literals(values: Sequence[int | float | str]) -> Column:
-    """A constant array."""
-    return F.array(*(F.lit(value) for value in values))
+def literals(values: Sequence[int] | Sequence[float] | Sequence[str]) -> Column:
+    """A constant array, all of one type.
+
+    One text is split when the plan is made: thousands of single literals would take longer to plan than the rows to compute.
+    """
+    texts = F.split(F.lit(_BETWEEN.join(str(value) for value in values)), f"[{_BETWEEN}]")
+    if all(isinstance(value, str) for value in values):
+        return texts
+    return texts.cast("array<int>" if all(isinstance(value, int) for value in values) else "array<double>")

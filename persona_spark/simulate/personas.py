@@ -116,7 +116,8 @@ PERSONAS = (
     ),
     Persona(
         "quality_seeker", 10, mixable=True, orders=(6, 14), visits=(0.84, 2.1), promotion=(0, 0.12), discount=(0, 6),
-        levels=(2, 10, 44, 44), interests=interest(electronics=5, home=5, beauty=4, fashion=3, sports=3, health=2), ages=(25, 65), lines=(1, 2.4),
+        levels=(2, 10, 44, 44), interests=interest(electronics=5, home=5, beauty=4, fashion=3, sports=3, health=2),
+        ages=(25, 65), lines=(1, 2.4),
     ),
     Persona(
         "bargain_seeker", 10, mixable=True, orders=(8, 22), visits=(1.4, 3.5), discount=(22, 58), levels=(58, 36, 5, 1),

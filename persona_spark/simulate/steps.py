@@ -51,7 +51,8 @@ def events(visits: DataFrame, calendar: Calendar, draws: Draws) -> DataFrame:
 
 
 def _numbered(name: str) -> Column:
-    return literals([NUMBER[name] * MOST_STEPS + place for place in range(700 if name == "views" else 16)])
+    first = NUMBER[name] * MOST_STEPS
+    return F.sequence(F.lit(first), F.lit(first + MOST_STEPS - 1))
 
 
 def _is(*names: str) -> Column:

@@ -91,8 +91,9 @@ def test_payments_add_up_to_orders_and_returns_to_what_was_paid(events: pd.DataF
     assert len(whole) >= 0.99 * len(paid)
     assert (paid <= placed.reindex(paid.index)).all()
     back = lines[lines["event_type"] == "return"]
-    assert len(back) > 0
-    assert (back.groupby("order_id")["amount"].sum() <= paid.reindex(back["order_id"].unique())).all()
+    returned = back.groupby("order_id")["amount"].sum()
+    assert len(returned) > 0
+    assert (returned <= paid.reindex(returned.index)).all()
     last_payment = lines[lines["event_type"] == "pay"].groupby("order_id")["local"].max()
     days = (back["local"] - back["order_id"].map(last_payment)).dt.total_seconds() / 86_400
     assert days.between(1, 13).all()
@@ -100,7 +101,7 @@ def test_payments_add_up_to_orders_and_returns_to_what_was_paid(events: pd.DataF
 
 def test_a_presale_is_one_order_with_deposit_and_balance_on_11_11(events: pd.DataFrame) -> None:
     paid = events[events["event_type"] == "pay"]
-    days = paid.groupby("order_id")["local"].agg(lambda times: times.dt.date.nunique())
+    days = paid.assign(day=paid["local"].dt.date).groupby("order_id")["day"].nunique()
     presale = paid[paid["order_id"].isin(days[days == 2].index)]
     assert presale["order_id"].nunique() >= 5
     assert set(presale["promotion_id"]) == {"1111-2025"}
@@ -114,9 +115,9 @@ def test_a_presale_is_one_order_with_deposit_and_balance_on_11_11(events: pd.Dat
 def test_promotions_are_named_on_their_days_and_give_discounts(events: pd.DataFrame) -> None:
     paid = events[(events["event_type"] == "pay") & events["promotion_id"].notna() & events["discount"].notna()]
     assert set(paid["promotion_id"]) == {"618-2025", "1111-2025", "1212-2025"}
-    days = paid.groupby("promotion_id")["local"].agg(lambda times: set(times.dt.strftime("%m-%d")))
-    assert days["618-2025"] <= {"06-16", "06-17", "06-18", "06-19"}
-    assert days["1212-2025"] <= {"12-10", "12-11", "12-12", "12-13"}
+    for promotion, dates in {"618-2025": "06-1[6789]", "1212-2025": "12-1[0123]"}.items():
+        days = paid.loc[paid["promotion_id"] == promotion, "local"].dt.strftime("%m-%d")
+        assert days.str.fullmatch(dates).all(), promotion
     assert (paid["discount"] > 0).mean() > 0.99
 
 
