@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from persona_spark.config.features import FeaturesSpec
 from persona_spark.config.load import Conf, load_conf
+from persona_spark.config.tags import TagsSpec
 from persona_spark.config.tile_tables import user_features_table
 from persona_spark.lake.contract import struct_of
 
@@ -26,6 +29,24 @@ ZERO = "bigint"
 def demo_conf() -> Conf:
     """The configuration of the demo."""
     return load_conf(MAIN)
+
+
+@cache
+def small_conf() -> Conf:
+    """The configuration of the demo with few features and tags, so that tables are narrow and tests are fast."""
+    conf = demo_conf()
+    whole = conf.features.model_dump(mode="json")
+    keep = {
+        "measures": ("event_count", "review_count", "paid_amount", "returned_amount", "order_count", "active_day_count"),
+        "derived": ("net_amount",),
+        "preferences": (),
+        "gaps": (),
+        "attributes": ("gender",),
+    }
+    narrow = {part: {name: whole[part][name] for name in names} for part, names in keep.items()}
+    features = FeaturesSpec.model_validate({**whole, **narrow, "windows": ["30d", "90d", "365d", "lifetime"]})
+    tags = {name: conf.tags.tags[name] for name in ("frequent_buyer", "reviewer")}
+    return replace(conf, features=features, tags=TagsSpec(tags=tags))
 
 
 def feature_rows(lake: Lake, conf: Conf, day: date, users: Mapping[str, Mapping[str, Any]]) -> DataFrame:

@@ -1,0 +1,83 @@
+"""What publishing reads, written as literal tables: three users, four payments, scores, tags, segments."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from profile_rows import write_features
+
+from persona_spark.lake.contract import struct_of
+from persona_spark.schema import EVENTS, IDENTITY, INGEST, SEGMENT_MODEL, USER_SCORES, USER_SEGMENTS, USER_TAGS
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from persona_spark.config.load import Conf
+    from persona_spark.lake.tables import Lake
+    from persona_spark.schema import Table
+
+USERS = ("ann", "bob", "cem")
+MODEL = "2017-12-31-model"
+PAYMENTS = (("ann", "o1", "100.00"), ("ann", "o2", "50.00"), ("ann", "o2", "0.01"), ("bob", "o3", "20.00"))
+STATED = {
+    "ann": {"order_count_lifetime": 2, "paid_amount_minor_lifetime": 15_001, "event_count_lifetime": 3, "gender": "female"},
+    "bob": {"order_count_lifetime": 1, "paid_amount_minor_lifetime": 2_000, "event_count_lifetime": 1},
+    "cem": {},
+}
+TAGS = {"ann": ("reviewer", "frequent_buyer"), "bob": ("reviewer",)}
+
+
+def put(lake: Lake, table: Table, rows: list[dict[str, Any]], condition: str | None = None) -> None:
+    """Replace the rows of a table (those that meet `condition`); columns that a row does not state are null."""
+    frame = lake.spark.createDataFrame([tuple(row.get(name) for name in table.names) for row in rows], struct_of(table))
+    if condition is None:
+        lake.replace(frame, table)
+    else:
+        lake.replace_where(frame, table, condition)
+
+
+def write_events(lake: Lake, day: date) -> None:
+    """The payments, thirty days before `day`, all brought by ingest 1."""
+    when = datetime(day.year, day.month, day.day, 12, tzinfo=UTC) - timedelta(days=30)
+    common = {
+        "namespace": "n", "source": "s", "platform": "shop", "event_time": when, "event_date": when.date(), "event_hour": 12,
+        "event_month": when.date().replace(day=1), "event_type": "pay", "ingest_seq": 1,
+    }  # fmt: skip
+    put(
+        lake,
+        EVENTS,
+        [
+            {**common, "event_id": str(at), "account_id": f"n:{user}", "order_id": f"n:{order}", "amount": Decimal(amount)}
+            for at, (user, order, amount) in enumerate(PAYMENTS)
+        ],
+    )
+    counts = {"files": 1, "read": 4, "loaded": 4, "duplicates": 0, "quarantined": 0, "ambiguous_times": 0, "nonexistent_times": 0}
+    put(lake, INGEST, [{"ingest_seq": 1, "source": "s", "target": "events", "ingested_at": when, **counts, "mapping_hash": "h"}])
+
+
+def write_model(lake: Lake, version: str = MODEL) -> None:
+    """A live segment model."""
+    when = datetime(2017, 12, 31, tzinfo=UTC).date()
+    row = {
+        "model_version": version, "status": "champion", "status_as_of": when, "reason": "", "trained_as_of": when, "ingest_seq": 1,
+        "spec_hash": "", "seed": 0, "k": 2, "silhouette": 0.5, "users": 3, "sample_users": 3, "clip": 4.0, "features": [], "segments": [],
+        "trials": [],
+    }  # fmt: skip
+    put(lake, SEGMENT_MODEL, [row])
+
+
+def write_day(lake: Lake, conf: Conf, day: date, users: tuple[str, ...] = USERS, model: str = MODEL) -> None:
+    """Everything that depends on as_of."""
+    at = {"as_of": day}
+    condition = f"as_of = '{day}'"
+    put(lake, IDENTITY, [{**at, "account_id": f"n:{user}", "user_id": user, "ingest_seq": 1} for user in users], condition)
+    write_features(lake, conf, day, {user: STATED[user] for user in users})
+    buyer = {"rfm_recency_days": 30, "rfm_frequency": 1, "rfm_monetary": Decimal("20.00"), "rfm_score": "555", "rfm_segment": "champions"}
+    other = {"rfm_segment": "no_purchase"}
+    scores = [{**at, "user_id": user, "lifecycle_stage": "active", **(other if user == "cem" else buyer)} for user in users]
+    put(lake, USER_SCORES, scores, condition)
+    put(lake, USER_TAGS, [{**at, "user_id": user, "tag": tag} for user in users for tag in TAGS.get(user, ())], condition)
+    segment = {"segment_id": 1, "segment_name": "night shoppers", "distance": 0.5, "model_version": model}
+    put(lake, USER_SEGMENTS, [{**at, "user_id": user, **segment} for user in users if user != "cem"], condition)

@@ -1,0 +1,90 @@
+"""`tag_history`: what was gained and lost at an as_of against the one before it, in whatever order they are run."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING
+
+import pytest
+from profile_rows import small_conf, write_features
+from pyspark.sql import functions as F
+
+from persona_spark.errors import LakeError
+from persona_spark.lake.contract import struct_of
+from persona_spark.schema import TAG_HISTORY, USER_SCORES, USER_TAGS
+from persona_spark.tags.tag import tag
+from persona_spark.time import AsOf
+
+if TYPE_CHECKING:
+    from persona_spark.lake.tables import Lake
+
+FIRST, SECOND, THIRD = date(2018, 1, 1), date(2018, 1, 2), date(2018, 1, 5)
+BUYER, REVIEWER = {"order_count_90d": 6}, {"review_count_365d": 3}
+USERS = {
+    FIRST: {"keeps": BUYER, "loses": BUYER, "gains": {}, "vanishes": BUYER, "never": {}},
+    SECOND: {"keeps": BUYER, "loses": {}, "gains": REVIEWER, "never": {}},
+    THIRD: {"keeps": {**BUYER, **REVIEWER}, "loses": BUYER, "gains": REVIEWER, "comes": BUYER, "never": {}},
+}
+EXPECTED = {
+    FIRST: {("keeps", "frequent_buyer", "gained"), ("loses", "frequent_buyer", "gained"), ("vanishes", "frequent_buyer", "gained")},
+    SECOND: {("loses", "frequent_buyer", "lost"), ("gains", "reviewer", "gained"), ("vanishes", "frequent_buyer", "lost")},
+    THIRD: {("keeps", "reviewer", "gained"), ("loses", "frequent_buyer", "gained"), ("comes", "frequent_buyer", "gained")},
+}
+
+
+def prepare(lake: Lake, day: date) -> None:
+    users = USERS[day]
+    write_features(lake, small_conf(), day, users)
+    blank = dict.fromkeys(USER_SCORES.names)
+    rows = [{**blank, "as_of": day, "user_id": user, "rfm_segment": "lost", "lifecycle_stage": "active"} for user in users]
+    frame = lake.spark.createDataFrame([tuple(row.values()) for row in rows], struct_of(USER_SCORES))
+    lake.replace_where(frame, USER_SCORES, f"as_of = '{day}'")
+
+
+def run(lake: Lake, day: date) -> None:
+    tag(lake, small_conf(), AsOf(day, 1))
+
+
+def history(lake: Lake) -> dict[date, set[tuple[str, str, str]]]:
+    found: dict[date, set[tuple[str, str, str]]] = {}
+    rows = lake.read(TAG_HISTORY).collect()
+    for row in rows:
+        found.setdefault(row.as_of, set()).add((row.user_id, row.tag, row.change))
+    assert len(rows) == sum(map(len, found.values()))
+    return found
+
+
+@pytest.fixture
+def prepared(lake: Lake) -> Lake:
+    for day in USERS:
+        prepare(lake, day)
+    return lake
+
+
+def test_gained_and_lost_and_a_rerun_changes_nothing(prepared: Lake) -> None:
+    for day in (FIRST, SECOND, SECOND, THIRD):
+        run(prepared, day)
+    assert history(prepared) == EXPECTED
+    assert prepared.read(USER_TAGS).where(F.col("as_of") == F.lit(THIRD)).count() == 5
+
+
+def test_earlier_day_run_later_gives_the_same_history(prepared: Lake) -> None:
+    for day in (FIRST, THIRD):
+        run(prepared, day)
+    assert history(prepared)[THIRD] != EXPECTED[THIRD]
+    run(prepared, SECOND)
+    assert history(prepared) == EXPECTED
+
+
+def test_day_on_which_nobody_holds_a_tag_counts(prepared: Lake) -> None:
+    write_features(prepared, small_conf(), SECOND, {"keeps": {}})
+    for day in (FIRST, SECOND, THIRD):
+        run(prepared, day)
+    assert {change for *_, change in history(prepared)[SECOND]} == {"lost"}
+    assert {change for *_, change in history(prepared)[THIRD]} == {"gained"}
+    assert len(history(prepared)[THIRD]) == 5
+
+
+def test_day_without_features_says_what_to_do(lake: Lake) -> None:
+    with pytest.raises(LakeError, match=r"run persona features --as-of 2018-01-01 first"):
+        run(lake, FIRST)
