@@ -8,6 +8,8 @@ from persona_spark.errors import ContractError, LakeError
 from persona_spark.schema import Column, Table
 
 if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
     from persona_spark.lake.tables import Lake
 
 TABLE = Table(
@@ -23,7 +25,7 @@ def rows(lake: Lake, text: str) -> list[tuple[object, ...]]:
     return sorted(tuple(row) for row in lake.spark.sql(text).collect())
 
 
-def values(lake: Lake, text: str):  # noqa: ANN201
+def values(lake: Lake, text: str) -> DataFrame:
     return lake.spark.sql(f"SELECT * FROM VALUES {text} AS t(day, id, word)").selectExpr("date(day) AS day", "bigint(id) AS id", "word")
 
 
