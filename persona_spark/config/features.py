@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from persona_spark import __version__
 from persona_spark.config.base import Label, Strict
 from persona_spark.config.features_check import find_problems
 from persona_spark.config.features_columns import FeatureColumn, feature_columns
 from persona_spark.schema import Column
 from persona_spark.time import Window
+from persona_spark.version import __version__
 
 if TYPE_CHECKING:
     from persona_spark.config.features_check import Problem

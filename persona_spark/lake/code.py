@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-import persona_spark
+from persona_spark.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 def code_version() -> str:
     """`<version>+<12 hex>`: equal for equal sources, wherever they are installed."""
     digest = hashlib.sha256()
-    for name, source in sorted(_sources(files(persona_spark), "")):
+    for name, source in sorted(_sources(files("persona_spark"), "")):
         digest.update(f"{name}\n".encode())
         digest.update(source)
-    return f"{persona_spark.__version__}+{digest.hexdigest()[:12]}"
+    return f"{__version__}+{digest.hexdigest()[:12]}"
 
 
 def _sources(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:

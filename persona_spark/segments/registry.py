@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from persona_spark import __version__
 from persona_spark.errors import ModelError
 from persona_spark.segments.model import CHAMPION
 from persona_spark.segments.picture import training_picture
+from persona_spark.version import __version__
 
 # A company's users are behind these models: MLflow must not report on their training to anybody.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
