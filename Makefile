@@ -50,6 +50,12 @@ test: check ## Everything that CI runs: check, then all tests
 bench: dev ## Time a simulated shop end to end (make bench USERS=50000 DAYS=365)
 	$(BIN)/python bench/end_to_end.py --users $(USERS) --days $(DAYS)
 
+.PHONY: docs
+docs: $(VENV)/.demo ## Write docs/features.md, docs/tags.md and docs/profiles.md from conf/ anew
+	$(BIN)/python -m persona_spark.config.features_doc conf/features.yaml docs/features.md
+	$(BIN)/python -m persona_spark.config.tags_doc conf/tags.yaml docs/tags.md
+	$(BIN)/python -m persona_spark.profiles.doc conf/demo.yaml docs/profiles.md
+
 .PHONY: doctor
 doctor: $(VENV)/.demo ## Check that this machine has what is needed
 	@$(BIN)/persona doctor

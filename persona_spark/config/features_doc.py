@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 from persona_spark.config.base import load_model
 from persona_spark.config.features import FeaturesSpec
 from persona_spark.config.features_columns import days_since, derived_windows, preferred
+from persona_spark.config.markdown import code, page, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
 _HEAD = """\
 # Features
 
-Written from `conf/features.yaml` by `python -m persona_spark.config.features_doc conf/features.yaml docs/features.md`.
+Written from `conf/features.yaml` by `make docs`.
 
 A profile describes a user as of a day: it sees events with a local date before that day. A window of `30d` is the 30 local days
 before as_of, `[as_of - 30, as_of)`; `lifetime` has no start. Counts and amounts are 0 when nothing happened. *Ages* are the ages in
@@ -41,7 +42,7 @@ over the user's accounts. *Computed* stands in where nothing was stated.
 def features_markdown(spec: FeaturesSpec) -> str:
     """The page, with a final newline."""
     parts = (_measures, _derived, _dates, _preferences, _attributes)
-    return "\n".join([_HEAD, *(line for part in parts for line in part(spec))]).rstrip() + "\n"
+    return page([_HEAD, *(line for part in parts for line in part(spec))])
 
 
 def _measures(spec: FeaturesSpec) -> Iterator[str]:
@@ -50,8 +51,8 @@ def _measures(spec: FeaturesSpec) -> Iterator[str]:
     rows = []
     for name, measure in spec.measures.items():
         how = f"sum of `{measure.sum}`" if measure.sum else f"distinct {measure.distinct}" if measure.distinct else "events"
-        rows.append((f"`{name}`", measure.label.en, measure.label.zh, how, _code(measure.where), measure.unit, measure.owner or spec.owner))
-    yield from _table(("Measure", "Meaning", "含义", "Counts", "Where", "Unit", "Owner"), rows)
+        rows.append((f"`{name}`", measure.label.en, measure.label.zh, how, code(measure.where), measure.unit, measure.owner or spec.owner))
+    yield from table(("Measure", "Meaning", "含义", "Counts", "Where", "Unit", "Owner"), rows)
     ages = sorted({age for feature in spec.feature_columns() if feature.group == "measures" for age in feature.ages})
     yield from (f"Ages: 1 for all; {', '.join(str(age) for age in ages if age > 1) or 'no other'} for the windows that end there.", "")
 
@@ -62,8 +63,8 @@ def _derived(spec: FeaturesSpec) -> Iterator[str]:
     for name, derived in spec.derived.items():
         column = f"`{name}`" if derived_windows(spec, derived.expr) == (None,) else f"`{name}_{{w}}`"
         owner = derived.owner or spec.owner
-        rows.append((column, derived.label.en, derived.label.zh, _code(derived.expr), derived.unit, derived.null_when, owner))
-    yield from _table(("Column", "Meaning", "含义", "Expression", "Unit", "Null when", "Owner"), rows)
+        rows.append((column, derived.label.en, derived.label.zh, code(derived.expr), derived.unit, derived.null_when, owner))
+    yield from table(("Column", "Meaning", "含义", "Expression", "Unit", "Null when", "Owner"), rows)
 
 
 def _dates(spec: FeaturesSpec) -> Iterator[str]:
@@ -76,7 +77,7 @@ def _dates(spec: FeaturesSpec) -> Iterator[str]:
         (f"`{name}`", gap.label.en, gap.label.zh, f"mean days between distinct dates of `{gap.between}`", gap.owner or spec.owner)
         for name, gap in spec.gaps.items()
     ]
-    yield from _table(("Columns", "Meaning", "含义", "From", "Owner"), rows)
+    yield from table(("Columns", "Meaning", "含义", "From", "Owner"), rows)
 
 
 def _first_or_last(first: str | None, last: str | None) -> str:
@@ -91,8 +92,8 @@ def _preferences(spec: FeaturesSpec) -> Iterator[str]:
         decay = f"{preference.half_life_days} days, {preference.half_lives} half-lives"
         columns = f"`{preferred(name)}`, `{preferred(name)}_share`"
         owner = preference.owner or spec.owner
-        rows.append((columns, preference.label.en, preference.label.zh, _code(preference.key), weights, decay, owner))
-    yield from _table(("Columns", "Meaning", "含义", "Key", "Weights", "Decay", "Owner"), rows)
+        rows.append((columns, preference.label.en, preference.label.zh, code(preference.key), weights, decay, owner))
+    yield from table(("Columns", "Meaning", "含义", "Key", "Weights", "Decay", "Owner"), rows)
     bands = ", ".join(f"{name} {start:02d}:00-{end:02d}:00" for name, (start, end) in spec.hour_bands.items())
     if bands:
         yield from (f"Hour bands, local time of the source: {bands}. Ages: 1.", "")
@@ -103,25 +104,13 @@ def _attributes(spec: FeaturesSpec) -> Iterator[str]:
     rows = []
     for name, attribute in spec.attributes.items():
         owner, personal = attribute.owner or spec.owner, "yes" if attribute.personal else ""
-        rows.append((f"`{name}`", attribute.label.en, attribute.label.zh, attribute.type, _code(attribute.expr), personal, owner))
-    yield from _table(("Column", "Meaning", "含义", "Type", "Computed", "Personal", "Owner"), rows)
+        rows.append((f"`{name}`", attribute.label.en, attribute.label.zh, attribute.type, code(attribute.expr), personal, owner))
+    yield from table(("Column", "Meaning", "含义", "Type", "Computed", "Personal", "Owner"), rows)
 
 
-def _code(text: str | None) -> str:
-    return "" if text is None else f"`{' '.join(text.split())}`"
-
-
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
-    yield f"| {' | '.join(head)} |"
-    yield f"|{'|'.join(' --- ' for _ in head)}|"
-    for row in rows:
-        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |"
-    yield ""
-
-
-def main(conf: str, page: str) -> None:
-    """Write the page `page` from the definitions in `conf`."""
-    Path(page).write_text(features_markdown(load_model(FeaturesSpec, Path(conf))), encoding="utf-8")
+def main(conf: str, target: str) -> None:
+    """Write the page `target` from the definitions in `conf`."""
+    Path(target).write_text(features_markdown(load_model(FeaturesSpec, Path(conf))), encoding="utf-8")
 
 
 if __name__ == "__main__":
