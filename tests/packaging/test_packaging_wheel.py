@@ -55,7 +55,7 @@ def clean_environment() -> dict[str, str]:
 
 def persona(installed: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [installed / "persona", *arguments], capture_output=True, text=True, check=False, cwd=cwd, env=clean_environment(), timeout=300
+        [installed / "persona", *arguments], capture_output=True, text=True, check=False, cwd=cwd, env=clean_environment(), timeout=900
     )  # fmt: skip
 
 

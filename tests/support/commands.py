@@ -20,12 +20,12 @@ def environment(**variables: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), "SPARK_DRIVER_MEMORY": "1g", "COLUMNS": "160", "PYTHONUNBUFFERED": "1", **variables}
 
 
-def persona(*arguments: str, cwd: Path, timeout: float = 300, **variables: str) -> subprocess.CompletedProcess[str]:
+def persona(*arguments: str, cwd: Path, timeout: float = 900, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run `persona` and wait for it."""
     command = [sys.executable, "-m", "persona_spark.cli", *arguments]
     return run(command, cwd=cwd, timeout=timeout, env=environment(**variables))
 
 
-def run(command: Sequence[str | Path], *, cwd: Path, env: dict[str, str], timeout: float = 300) -> subprocess.CompletedProcess[str]:
+def run(command: Sequence[str | Path], *, cwd: Path, env: dict[str, str], timeout: float = 900) -> subprocess.CompletedProcess[str]:
     """Run any command and wait for it."""
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, env=env, timeout=timeout)

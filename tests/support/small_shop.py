@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from quick_conf import write_quick_conf
 
 from persona_spark import pipeline
 from persona_spark.config.load import Conf, load_conf
@@ -15,6 +16,8 @@ from persona_spark.run_log import RunLog
 from persona_spark.simulate import simulate
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pyspark.sql import DataFrame, SparkSession
 
     from persona_spark.lake.tables import Lake
@@ -22,7 +25,6 @@ if TYPE_CHECKING:
 
 USERS, DAYS, SEED = 300, 90, 11
 AS_OF = date(2026, 1, 1)
-MAIN = Path(__file__).parents[2] / "conf" / "simulator.yaml"
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def build_small_lake(spark: SparkSession, folder: Path) -> SmallLake:
     shop = folder / "shop"
     simulate(spark, users=USERS, days=DAYS, seed=SEED, out=str(shop), end=AS_OF)
     os.environ["PERSONA_SIMULATED"] = str(shop)
-    conf = load_conf(MAIN)
+    conf = load_conf(write_quick_conf(folder / "conf") / "simulator.yaml")
     lake = open_lake(spark, conf.main.lake, conf.folder, str(folder / "lake"))
     outcome = pipeline.run(lake, conf, AS_OF, RunLog(lake, "small", datetime(2026, 1, 2, tzinfo=UTC)))
     return SmallLake(lake, conf, outcome.as_of, shop)

@@ -8,7 +8,7 @@ import random
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from persona_spark.config.defaults import init_conf
+from quick_conf import write_quick_conf
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +54,7 @@ set: {account_id: member, platform: "'tiny'", attributes: {gender: gender, city:
 def write_tiny_shop(folder: Path, users: int = 240, seed: int = 7) -> Path:
     """Write `conf/` and `data/` into `folder`, the lake beside them; returns the main configuration file."""
     draw = random.Random(seed)
-    init_conf(folder / "conf")
+    write_quick_conf(folder / "conf")
     for name, text in {"tiny.yaml": MAIN, "sources/tiny_events.yaml": EVENTS, "sources/tiny_accounts.yaml": ACCOUNTS}.items():
         (folder / "conf" / name).write_text(text, encoding="utf-8")
     (folder / "data").mkdir()
