@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,13 +13,13 @@ from persona_spark.errors import UsageError
 from persona_spark.schema import EVENT_TYPES
 from persona_spark.simulate import simulate
 from persona_spark.simulate.accounts import PLATFORMS
+from persona_spark.simulate.describe import persona_table
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pandas as pd
     from pyspark.sql import DataFrame, SparkSession
 
+ROOT = Path(__file__).parents[2]
 END = date(2026, 1, 1)
 USERS, DAYS = 250, 200
 
@@ -207,3 +208,7 @@ def test_arguments_that_cannot_work_are_refused(spark: SparkSession, tmp_path: P
     refused("is a file", out=str(tmp_path / "letters.txt"))
     refused("holds letters.txt", out=str(tmp_path))
     assert (tmp_path / "letters.txt").read_text(encoding="utf-8") == "dear"
+
+
+def test_the_page_shows_the_numbers_in_use() -> None:
+    assert persona_table() in (ROOT / "docs" / "simulator.md").read_text(encoding="utf-8")
