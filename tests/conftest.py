@@ -43,3 +43,19 @@ def small_lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) ->
     from small_shop import build_small_lake  # noqa: PLC0415 - most tests need no pipeline
 
     return build_small_lake(spark, tmp_path_factory.mktemp("small"))
+
+
+@pytest.fixture(scope="session")
+def release_inputs(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake with three users and all that publishing reads, for two days; tests copy it."""
+    from release_inputs import build_inputs  # noqa: PLC0415 - most tests need no release
+
+    return build_inputs(spark, tmp_path_factory.mktemp("inputs") / "lake")
+
+
+@pytest.fixture(scope="session")
+def published_once(release_inputs: Path, spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same after the first day has been published; tests copy it or only read it."""
+    from release_inputs import build_release  # noqa: PLC0415 - likewise
+
+    return build_release(spark, release_inputs, tmp_path_factory.mktemp("published") / "lake")

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from profile_rows import small_conf
 from pyspark.sql import functions as F
-from release_inputs import MODEL, write_day, write_events, write_model
+from release_inputs import FIRST, MODEL, SECOND, write_day, write_model
 
 from persona_spark.config.features import FeaturesSpec
 from persona_spark.errors import AuditError, LakeError, UsageError
-from persona_spark.lake.tables import Lake
+from persona_spark.lake.tables import Lake, max_of
 from persona_spark.profiles import Profiles, ledger, profile_of
 from persona_spark.profiles.ledger import Release, record, release_id
 from persona_spark.profiles.publish import is_current, publish, repair, rollback, withdraw
@@ -32,29 +32,6 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from persona_spark.config.load import Conf
-
-FIRST, SECOND = AsOf(date(2018, 1, 1), 1), AsOf(date(2018, 1, 2), 1)
-
-
-@pytest.fixture(scope="module")
-def inputs(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A lake with all that publishing reads, for two days."""
-    folder = tmp_path_factory.mktemp("inputs") / "lake"
-    lake = Lake(spark, path=folder)
-    write_events(lake, FIRST.date)
-    write_model(lake)
-    for as_of in (FIRST, SECOND):
-        write_day(lake, small_conf(), as_of.date)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def published_once(spark: SparkSession, inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same after the first day has been published."""
-    folder = tmp_path_factory.mktemp("published") / "lake"
-    shutil.copytree(inputs, folder)
-    publish(Lake(spark, path=folder), small_conf(), FIRST)
-    return folder
 
 
 def copy_of(spark: SparkSession, folder: Path, tmp_path: Path) -> Lake:
@@ -97,7 +74,7 @@ def test_each_table_gets_a_release_in_one_commit(spark: SparkSession, published_
     assert entries(lake) == [(at, *state) for at, state in enumerate(states, 1)]
     assert served(lake) == {second}
     assert lake.read(user_profile_history_table(small_conf())).count() == 6
-    manifest = json.loads(Profiles(spark, lake).releases().first()["manifest"])
+    manifest = json.loads(Profiles(spark, lake).releases().collect()[0].manifest)
     assert (manifest["model"], manifest["ingest_seq"], manifest["users"]) == (MODEL, 1, 3)
     assert manifest["ingests"][0]["loaded"] == 4
     assert all(item["passed"] for item in manifest["audits"])
@@ -143,32 +120,27 @@ def die_after(monkeypatch: pytest.MonkeyPatch, method: str, calls: int, *, befor
     monkeypatch.setattr(Lake, method, killed)
 
 
-@pytest.mark.parametrize(
-    ("method", "calls", "before"),
-    [("replace_where", 1, False), ("insert_new", 1, False), ("insert_new", 2, False), ("insert_new", 3, False), ("replace", 1, True)],
-    ids=["history written", "staged", "audited", "published", "before user_profile"],
-)
-def test_run_after_a_kill_equals_one_without(  # noqa: PLR0917 - fixtures
-    spark: SparkSession,
-    published_once: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    method: str,
-    calls: int,
-    before: bool,  # noqa: FBT001
+KILLS = [("replace_where", 1, False), ("insert_new", 1, False), ("insert_new", 2, False), ("insert_new", 3, False), ("replace", 1, True)]
+"""After the history was written, after each entry of the ledger, before `user_profile` is replaced."""
+
+
+def test_run_after_kills_equals_one_without(
+    spark: SparkSession, published_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lake, conf = copy_of(spark, published_once, tmp_path), small_conf()
-    old = content(lake)
-    with monkeypatch.context() as patch:
-        die_after(patch, method, calls, before=before)
-        with pytest.raises(Killed):
-            publish(lake, conf, SECOND)
-    assert content(lake) == old
+    old, first, second = content(lake), name_of(FIRST), name_of(SECOND)
+    for method, calls, before in KILLS:
+        with monkeypatch.context() as patch:
+            die_after(patch, method, calls, before=before)
+            with pytest.raises(Killed):
+                publish(lake, conf, SECOND)
+        assert content(lake) == old, f"{method} {calls}"
     publish(lake, conf, SECOND)
-    assert served(lake) == {name_of(SECOND)}
-    assert [row.replace(name_of(SECOND), name_of(FIRST)).replace("(2018, 1, 2)", "(2018, 1, 1)") for row in content(lake)] == old
-    assert lake.read(user_profile_history_table(conf)).groupBy("release_id").count().select("count").distinct().collect() == [(3,)]
-    assert entries(lake)[-1][1:] == (name_of(SECOND), "published", True)
+    assert served(lake) == {second}
+    assert [row.replace(second, first).replace("(2018, 1, 2)", "(2018, 1, 1)") for row in content(lake)] == old
+    counts = lake.read(user_profile_history_table(conf)).groupBy("release_id").count().collect()
+    assert {(row.release_id, row["count"]) for row in counts} == {(first, 3), (second, 3)}
+    assert entries(lake)[-1][1:] == (second, "published", True)
     assert sum(serving for *_, serving in entries(lake)) == 2
     assert publish(lake, conf, SECOND).skipped
 
@@ -191,12 +163,10 @@ def test_failed_audit_leaves_the_serving_release(spark: SparkSession, published_
         rollback(lake, conf, name_of(SECOND))
     with pytest.raises(UsageError, match="there is no published release"):
         Profiles(spark, lake).release(name_of(SECOND))
-    write_day(lake, conf, SECOND.date)
-    assert publish(lake, conf, SECOND).notes["serving"] is True
 
 
-def test_backfill_rollback_and_withdrawal(spark: SparkSession, inputs: Path, tmp_path: Path) -> None:
-    lake, conf = copy_of(spark, inputs, tmp_path), small_conf()
+def test_backfill_rollback_and_withdrawal(spark: SparkSession, release_inputs: Path, tmp_path: Path) -> None:
+    lake, conf = copy_of(spark, release_inputs, tmp_path), small_conf()
     first, second = name_of(FIRST), name_of(SECOND)
     publish(lake, conf, SECOND)
     result = publish(lake, conf, FIRST)
@@ -236,7 +206,7 @@ def entry(name: str) -> Release:
 
 def test_of_two_writers_of_the_ledger_one_fails(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     record(lake, entry("r0"), "staged")
-    barrier, original = threading.Barrier(2), ledger.max_of
+    barrier, original = threading.Barrier(2), max_of
 
     def together(*arguments: Any) -> int:
         found = original(*arguments)

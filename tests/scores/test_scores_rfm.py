@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
-from profile_rows import demo_conf, write_features
+from profile_rows import demo_conf, small_conf, write_features
 from pyspark.sql import functions as F
 
 from persona_spark.projection import profile_frame
@@ -20,6 +20,8 @@ from persona_spark.scores.score import score, scores
 from persona_spark.time import AsOf
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pyspark.sql import DataFrame, SparkSession
 
     from persona_spark.config.scores import RfmSpec
@@ -34,7 +36,7 @@ def spec() -> RfmSpec:
     return demo_conf().scores.rfm
 
 
-def profiles(spark: SparkSession, buyers: list[Buyer]) -> DataFrame:
+def profiles(spark: SparkSession, buyers: Sequence[Buyer]) -> DataFrame:
     frame = spark.createDataFrame(buyers, COLUMNS)
     return frame.withColumnsRenamed({"net": "net_amount_365d", "paid": "paid_amount_365d"})
 
@@ -164,7 +166,7 @@ STAGES = {
 
 
 def test_score_stage_writes_every_stage_once(lake: Lake) -> None:
-    conf = demo_conf()
+    conf = small_conf()
     write_features(lake, conf, DAY, {user: stated for user, (stated, _) in STAGES.items()})
     for _ in range(2):
         assert score(lake, conf, AsOf(DAY, 1)).rows_out == len(STAGES)
@@ -177,7 +179,7 @@ def test_score_stage_writes_every_stage_once(lake: Lake) -> None:
 
 def test_first_stage_that_holds_wins(lake: Lake) -> None:
     """Both `new` and `active` hold; the order of the file decides."""
-    conf = demo_conf()
+    conf = small_conf()
     write_features(lake, conf, DAY, {"u": bought(5, 5, 1, 1, 1, 1)})
     turned = conf.scores.model_copy(update={"lifecycle": (conf.scores.lifecycle[3], *conf.scores.lifecycle)})
     [row] = scores(profile_frame(lake, conf, DAY), turned).collect()

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+import shutil
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from profile_rows import write_features
+from profile_rows import small_conf, write_features
 
 from persona_spark.lake.contract import struct_of
+from persona_spark.lake.tables import Lake
+from persona_spark.profiles.publish import publish
 from persona_spark.schema import EVENTS, IDENTITY, INGEST, SEGMENT_MODEL, USER_SCORES, USER_SEGMENTS, USER_TAGS
+from persona_spark.time import AsOf
 
 if TYPE_CHECKING:
-    from datetime import date
+    from pathlib import Path
+
+    from pyspark.sql import SparkSession
 
     from persona_spark.config.load import Conf
-    from persona_spark.lake.tables import Lake
     from persona_spark.schema import Table
 
+FIRST, SECOND = AsOf(date(2018, 1, 1), 1), AsOf(date(2018, 1, 2), 1)
 USERS = ("ann", "bob", "cem")
 MODEL = "2017-12-31-model"
 PAYMENTS = (("ann", "o1", "100.00"), ("ann", "o2", "50.00"), ("ann", "o2", "0.01"), ("bob", "o3", "20.00"))
-STATED = {
+STATED: dict[str, dict[str, Any]] = {
     "ann": {"order_count_lifetime": 2, "paid_amount_minor_lifetime": 15_001, "event_count_lifetime": 3, "gender": "female"},
     "bob": {"order_count_lifetime": 1, "paid_amount_minor_lifetime": 2_000, "event_count_lifetime": 1},
     "cem": {},
@@ -81,3 +87,20 @@ def write_day(lake: Lake, conf: Conf, day: date, users: tuple[str, ...] = USERS,
     put(lake, USER_TAGS, [{**at, "user_id": user, "tag": tag} for user in users for tag in TAGS.get(user, ())], condition)
     segment = {"segment_id": 1, "segment_name": "night shoppers", "distance": 0.5, "model_version": model}
     put(lake, USER_SEGMENTS, [{**at, "user_id": user, **segment} for user in users if user != "cem"], condition)
+
+
+def build_inputs(spark: SparkSession, folder: Path) -> Path:
+    """A lake in `folder` with the inputs of both days."""
+    lake = Lake(spark, path=folder)
+    write_events(lake, FIRST.date)
+    write_model(lake)
+    for as_of in (FIRST, SECOND):
+        write_day(lake, small_conf(), as_of.date)
+    return folder
+
+
+def build_release(spark: SparkSession, inputs: Path, folder: Path) -> Path:
+    """A copy of a lake with the first day published."""
+    shutil.copytree(inputs, folder)
+    publish(Lake(spark, path=folder), small_conf(), FIRST)
+    return folder
