@@ -37,8 +37,8 @@ def add_events(lake: Lake, events: list[tuple[str, int, int]]) -> None:
         [(a, day(offset), seq, f"e{i}") for i, (a, offset, seq) in enumerate(events)], "a string, d date, s bigint, e string"
     )
     values: dict[str, str] = {
-        "event_id": "concat(e, '-', s)", "namespace": "'t'", "source": "'s'", "platform": "'t'", "event_time": "timestamp(d)", "event_date": "d",
-        "event_month": "date(date_trunc('month', d))", "event_hour": "12", "account_id": "a", "event_type": "'view'", "ingest_seq": "s",
+        "event_id": "concat(e, '-', s)", "namespace": "'t'", "source": "'s'", "platform": "'t'", "event_time": "timestamp(d)",
+        "event_date": "d", "event_month": "date(date_trunc('month', d))", "event_hour": "12", "account_id": "a", "event_type": "'view'", "ingest_seq": "s",
     }  # fmt: skip
     lake.append(frame.selectExpr(*(f"CAST({values.get(c.name, 'NULL')} AS {c.type}) AS {c.name}" for c in EVENTS.columns)), EVENTS)
 
@@ -61,16 +61,7 @@ def user(founder: str) -> str:
 
 def expected(versions: list[Version], events: list[tuple[str, int, int]], offset: int, seq: int) -> dict[str, str]:
     """Union-find over plain Python values."""
-    first: dict[str, int] = {}
-    since: dict[str, int] = {}
-    latest: dict[tuple[str, str], tuple[int, int, list[str]]] = {}
-    for account, start, known, keys, source in [(v[0], v[1], v[3], v[2], v[4]) for v in versions] + [(*e, None, "") for e in events]:
-        if known > seq:
-            continue
-        first[account] = min(first.get(account, known), known)
-        since[account] = min(since.get(account, start), start)
-        if source and start < offset:
-            latest[account, source] = max(latest.get((account, source), (-1, -1, [])), (start, known, keys or []), key=lambda v: v[:2])
+    first, since, latest = known_of(versions, events, offset, seq)
     members: dict[str, set[str]] = {}
     for (account, _), (_, _, keys) in latest.items():
         for key in keys:
@@ -82,13 +73,28 @@ def expected(versions: list[Version], events: list[tuple[str, int, int]], offset
             account = parent[account]
         return account
 
-    for group in members.values():
-        if len(group) <= LARGEST_GROUP:
-            head, *tail = group
-            for other in tail:
-                low, high = sorted((root(head), root(other)), key=lambda a: (first[a], a))
-                parent[high] = low
+    for head, *tail in (group for group in members.values() if len(group) <= LARGEST_GROUP):
+        for other in tail:
+            low, high = sorted((root(head), root(other)), key=lambda a: (first[a], a))
+            parent[high] = low
     return {account: user(root(account)) for account in parent}
+
+
+def known_of(
+    versions: list[Version], events: list[tuple[str, int, int]], offset: int, seq: int
+) -> tuple[dict[str, int], dict[str, int], dict[tuple[str, str], tuple[int, int, list[str]]]]:
+    """First ingest and first date of each account, and the latest version of each account and feed."""
+    first: dict[str, int] = {}
+    since: dict[str, int] = {}
+    latest: dict[tuple[str, str], tuple[int, int, list[str]]] = {}
+    for account, start, known, keys, source in [(v[0], v[1], v[3], v[2], v[4]) for v in versions] + [(*e, None, "") for e in events]:
+        if known > seq:
+            continue
+        first[account] = min(first.get(account, known), known)
+        since[account] = min(since.get(account, start), start)
+        if source and start < offset:
+            latest[account, source] = max(latest.get((account, source), (-1, -1, [])), (start, known, keys or []), key=lambda v: v[:2])
+    return first, since, latest
 
 
 def test_accounts_without_links_are_users_of_their_own_and_no_round_is_run(lake: Lake) -> None:
@@ -161,7 +167,7 @@ def test_a_long_chain_is_one_user_after_few_rounds(lake: Lake) -> None:
     assert int(str(result.notes["rounds"])) < 15
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, 1])
 def test_random_graphs_equal_union_find_under_any_partitioning(lake: Lake, seed: int) -> None:
     draw = random.Random(seed)
     names = [f"t:{draw.randrange(10**6)}" for _ in range(60)]
