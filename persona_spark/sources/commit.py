@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import TYPE_CHECKING
 
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from persona_spark.errors import LakeError
@@ -17,8 +19,6 @@ from persona_spark.sources.values import list_of_reasons
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date, datetime
-
-    from pyspark.sql import DataFrame
 
     from persona_spark.config.sources import SourceSpec
     from persona_spark.lake.tables import Lake
@@ -43,6 +43,7 @@ class Counts:
         duplicates: good rows that are known or stand twice.
         ambiguous: local times that occur twice.
         nonexistent: local times that do not exist.
+        days: first and last event_date of the good rows, duplicates among them; None without events.
         loaded: rows added to the target.
         quarantined: rows put in quarantine.
     """
@@ -55,6 +56,7 @@ class Counts:
     duplicates: int
     ambiguous: int = 0
     nonexistent: int = 0
+    days: tuple[date, date] | None = None
     loaded: int = 0
     quarantined: int = 0
 
@@ -71,9 +73,13 @@ class Counts:
 
 def clear_leftovers(lake: Lake, committed: int) -> None:
     """Remove what a killed ingest wrote, so that no later number makes it known."""
-    for table in _NUMBERED:
-        if lake.exists(table) and not lake.read(table).where(F.col("ingest_seq") > committed).isEmpty():
-            lake.delete(table, f"ingest_seq > {committed}")
+    beyond = F.col("ingest_seq") > committed
+    tables = {table.name: table for table in _NUMBERED if lake.exists(table)}
+    if not tables:
+        return
+    left = [lake.read(table).where(beyond).select(F.lit(name).alias("name")).limit(1) for name, table in tables.items()]
+    for row in reduce(DataFrame.unionAll, left).collect():
+        lake.delete(tables[row.name], f"ingest_seq > {committed}")
 
 
 def commit(lake: Lake, spec: SourceSpec, fresh: DataFrame, bad: DataFrame | None, counts: Counts) -> Counts:
@@ -148,7 +154,7 @@ def _files(lake: Lake, spec: SourceSpec, counts: Counts) -> DataFrame:
 
 
 def _ingest_row(lake: Lake, spec: SourceSpec, counts: Counts, table: Table) -> DataFrame:
-    first, last = _dates(lake, counts.seq) if table is EVENTS and counts.loaded else (None, None)
+    first, last = _days(lake, counts) if table is EVENTS and counts.loaded else (None, None)
     values = {
         "ingest_seq": counts.seq,
         "source": spec.source,
@@ -169,7 +175,10 @@ def _ingest_row(lake: Lake, spec: SourceSpec, counts: Counts, table: Table) -> D
     return lake.spark.range(1).select(*(F.lit(value).cast(types[name]).alias(name) for name, value in values.items()))
 
 
-def _dates(lake: Lake, seq: int) -> tuple[date, date]:
-    ours = lake.read(EVENTS).where(F.col("ingest_seq") == F.lit(seq))
+def _days(lake: Lake, counts: Counts) -> tuple[date, date]:
+    """First and last day that the ingest touched; asked of the table only when some of the good rows were not loaded."""
+    if counts.days and not counts.duplicates:
+        return counts.days
+    ours = lake.read(EVENTS).where(F.col("ingest_seq") == F.lit(counts.seq))
     row = ours.agg(F.min("event_date"), F.max("event_date")).collect()[0]
     return row[0], row[1]

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from persona_spark.lake.tables import Lake
 
 
+Taken = dict[tuple[str, str], set[tuple[str, int, int]]]
+"""Path, size and modification time of the files taken in, by source and target."""
+
+
 @dataclass(frozen=True)
 class NewFiles:
     """What of a feed is to be taken in.
@@ -73,27 +77,32 @@ def _in_package(rest: str, spec: SourceSpec) -> str:
     return str(Path(next(iter(found.submodule_search_locations))) / inside)
 
 
-def new_files(lake: Lake, spec: SourceSpec, place: str, committed: int) -> NewFiles:
+def taken_files(lake: Lake, committed: int) -> Taken:
+    """The files that ingests up to `committed` have taken in."""
+    if committed == 0:
+        return {}
+    columns = ("source", "target", "path", "size", F.unix_micros("modified_at").alias("modified"))
+    taken: Taken = {}
+    for row in known_rows(lake, INGEST_FILE, committed).select(*columns).collect():
+        taken.setdefault((row.source, row.target), set()).add((row.path, row.size, row.modified))
+    return taken
+
+
+def new_files(spark: SparkSession, spec: SourceSpec, place: str, taken: Taken) -> NewFiles:
     """Files of the feed that are not taken in yet.
 
     Args:
-        lake: the lake.
+        spark: the session.
         spec: the mapping.
         place: what `location` gave.
-        committed: number of the last committed ingest.
+        taken: what `taken_files` gave.
 
     Raises:
         FeedError: when there is no file at all.
     """
-    found = _delta_version(lake.spark, spec, place) if spec.files.format == "delta" else _listed(lake.spark, spec, place)
-    if committed == 0:
-        return NewFiles(sorted(found), first=True)
-    ours = (F.col("source") == F.lit(spec.source)) & (F.col("target") == F.lit(spec.target))
-    known = known_rows(lake, INGEST_FILE, committed).where(ours)
-    taken = {
-        (row.path, row.size, row.modified) for row in known.select("path", "size", F.unix_micros("modified_at").alias("modified")).collect()
-    }
-    return NewFiles(sorted(file for file in found if (file.path, file.size, file.modified) not in taken), first=not taken)
+    found = _delta_version(spark, spec, place) if spec.files.format == "delta" else _listed(spark, spec, place)
+    ours = taken.get((spec.source, spec.target), set())
+    return NewFiles(sorted(file for file in found if (file.path, file.size, file.modified) not in ours), first=not ours)
 
 
 def _listed(spark: SparkSession, spec: SourceSpec, place: str) -> list[FeedFile]:

@@ -20,7 +20,7 @@ from persona_spark.sources.commit import Counts, clear_leftovers, commit
 from persona_spark.sources.events import canonical_events
 from persona_spark.sources.failure import SPARK_ERRORS, reason_of
 from persona_spark.sources.feed import PATH
-from persona_spark.sources.files import location, new_files
+from persona_spark.sources.files import location, new_files, taken_files
 from persona_spark.sources.fresh import Fresh, fresh_accounts, fresh_events, fresh_items
 from persona_spark.sources.personal import personal_key
 from persona_spark.sources.read import read_feed
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from persona_spark.config.sources import SourceSpec
     from persona_spark.lake.tables import Lake
     from persona_spark.sources.feed import Feed
+    from persona_spark.sources.files import NewFiles
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,15 @@ class _Target:
 
     canonical: Callable[[DataFrame, SourceSpec, Conf, datetime], DataFrame]
     fresh: Callable[..., Fresh]
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """What one feed brings: its mapping, where it is, and its new files."""
+
+    spec: SourceSpec
+    place: str
+    found: NewFiles
 
 
 # Events take category and brand from items, so items come first.
@@ -77,10 +87,12 @@ def ingest(lake: Lake, conf: Conf, ingested_at: datetime) -> StageResult:
         raise UsageError("ingested_at has no zone: pass for example datetime.now(tz=UTC)")
     specs = sorted(conf.sources, key=lambda spec: list(_TARGETS).index(spec.target))
     places = _check(conf, specs)
+    taken = taken_files(lake, committed_seq(lake))
     done: dict[str, Counts] = {}
     for spec, place in zip(specs, places, strict=True):
         try:
-            counts = _take_in(lake, conf, spec, place, ingested_at, first=not done)
+            batch = _Batch(spec, place, new_files(lake.spark, spec, place, taken))
+            counts = _take_in(lake, conf, batch, ingested_at, first=not done) if batch.found.files else None
         except SPARK_ERRORS as error:
             raise FeedError(f"feed {spec.source} could not be taken in from {place}: {reason_of(error)}") from error
         if counts is not None:
@@ -100,11 +112,9 @@ def _check(conf: Conf, specs: Sequence[SourceSpec]) -> list[str]:
     return [location(spec, conf.folder) for spec in specs]
 
 
-def _take_in(lake: Lake, conf: Conf, spec: SourceSpec, place: str, ingested_at: datetime, *, first: bool) -> Counts | None:
+def _take_in(lake: Lake, conf: Conf, batch: _Batch, ingested_at: datetime, *, first: bool) -> Counts:
+    spec, place, found = batch.spec, batch.place, batch.found
     committed = committed_seq(lake)
-    found = new_files(lake, spec, place, committed)
-    if not found.files:
-        return None
     if first:
         clear_leftovers(lake, committed)
     feed = read_feed(lake.spark, spec, found.files, place, first=found.first)
@@ -130,6 +140,7 @@ def _take_in(lake: Lake, conf: Conf, spec: SourceSpec, place: str, ingested_at: 
                 duplicates=fresh.duplicates,
                 ambiguous=tally.ambiguous,
                 nonexistent=tally.nonexistent,
+                days=tally.days,
             ),
         )
     finally:

@@ -43,7 +43,7 @@ def test_an_event_counts_once_whatever_happens_to_the_files(lake: Lake, tmp_path
         return take_in(lake, tmp_path, content)
 
     write(feed, "a.csv", row(1), row(2), row(1))
-    write(feed, "b.csv", row(2), row(3), "u9,i\n")
+    write(feed, "第 2 天 +50% [b].csv", row(2), row(3), "u9,i\n")
     assert run().notes == {"shop": "read 6 = 3 loaded + 2 duplicates + 1 quarantined"}
     assert run().skipped
 
@@ -68,8 +68,9 @@ def test_an_event_counts_once_whatever_happens_to_the_files(lake: Lake, tmp_path
     assert rows_of(lake, QUARANTINE, "raw", "ingest_seq") == [("u8,i", 2), ("u9,i", 1)]
     assert counts(lake) == [(1, 2, 6, 3, 2, 1), (2, 2, 5, 2, 2, 1)]
     files = rows_of(lake, INGEST_FILE, "path", "rows", "ingest_seq")
+    assert "" not in rows_of(lake, INGEST_FILE, "header_hash")
     found = [(path.rpartition("/")[2], *rest) for path, *rest in files]
-    assert found == [("a.csv", 3, 1), ("a.csv", 3, 2), ("b.csv", 3, 1), ("late.csv", 2, 2)]
+    assert found == [("a.csv", 3, 1), ("a.csv", 3, 2), ("late.csv", 2, 2), ("第 2 天 +50% [b].csv", 3, 1)]
     assert run().skipped
 
 

@@ -101,7 +101,7 @@ def map_feed(spark: SparkSession, folder: Path, content: Mapping[str, Any], **co
     setup = conf_for(folder, content, **conf)
     spec = setup.sources[0]
     place = location(spec, folder)
-    found = new_files(cast("Lake", SimpleNamespace(spark=spark)), spec, place, 0)
+    found = new_files(spark, spec, place, {})
     feed = read_feed(spark, spec, found.files, place)
     rows = _CANONICAL[spec.target](feed.rows, spec, setup, INGESTED_AT)
     kept = [name for name in rows.columns if name != "attributes"]
