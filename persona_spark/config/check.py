@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from persona_spark.config.main import MainConf
 
 RECONCILED = ("paid_amount_lifetime", "order_count_lifetime")
+_NAMED = ("measures", "derived", "dates", "gaps", "preferences", "attributes", "tags")
 _CONDITIONS = (exp.Predicate, exp.And, exp.Or, exp.Not, exp.Boolean, exp.Column, exp.Case, exp.If, exp.Func)
 
 
@@ -59,7 +60,7 @@ def check_conf(conf: Conf | Draft, today: date | None) -> list[Fault]:
     if conf.main is None:
         return []
     reviews = set() if today is None else set(_reviews(conf, conf.main, today))
-    if conf.features is None:
+    if conf.features is None or any(fault.key.startswith("windows") for fault in getattr(conf, "faults", ())):
         return sorted(reviews)
     return sorted({*reviews, *_Check(conf, conf.main, conf.features).faults()})
 
@@ -91,9 +92,14 @@ class _Check:
 
     def __init__(self, conf: Conf | Draft, main: MainConf, features: FeaturesSpec) -> None:
         self._conf, self._main, self._features = conf, main, features
-        self._words = vocabulary(features, conf.scores, conf.tags)
         # What a wrong entry would have given is not missed a second time.
-        self._left_out = {fault.key.split(".")[1] for fault in getattr(conf, "faults", ()) if "." in fault.key}
+        wrong = [fault.key.split(".") for fault in getattr(conf, "faults", ())]
+        self._left_out = {name for section, name, *_ in (key for key in wrong if len(key) > 1) if section in _NAMED}
+        words = vocabulary(features, conf.scores, conf.tags)
+        scores_are_whole = not any(key[0] in {"rfm", "lifecycle"} for key in wrong)
+        self._words = {
+            column: known | self._left_out for column, known in words.items() if scores_are_whole or column not in USER_SCORES.names
+        }
 
     def faults(self) -> Iterator[Fault]:
         yield from self._audits()
@@ -161,8 +167,7 @@ class _Check:
     def _columns(self, expression: Expression, types: dict[str, str], file: str, key: str) -> Iterator[Fault]:
         tree = expression.tree
         left_out = [name for name in expression.columns if any(entry in name for entry in self._left_out)]
-        words = {column: known | self._left_out for column, known in self._words.items()}
-        for message in (*expression.unknown([*types, *left_out]), *mixed_types(tree, types), *unknown_words(tree, words)):
+        for message in (*expression.unknown([*types, *left_out]), *mixed_types(tree, types), *unknown_words(tree, self._words)):
             yield Fault(file, key, message)
 
     def _condition(self, condition: Expression, types: dict[str, str], file: str, key: str) -> Iterator[Fault]:

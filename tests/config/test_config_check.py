@@ -170,6 +170,25 @@ def test_mistake_names_its_place_and_what_to_do(conf: Path, name: str, changes: 
     assert any(message in line for line in faults(conf)), faults(conf)
 
 
+def test_one_mistake_is_told_once(conf: Path) -> None:
+    """What follows from it is not: columns of a wrong measure, stages of a wrong rule, windows."""
+    edit(conf, "features.yaml", {"measures.review_count.where": "rand() > 1", "windows": ["7d", "30 days", "90d", "365d", "lifetime"]})
+    edit(conf, "scores.yaml", {"lifecycle.2.when": "rand() > 2"})
+    edit(conf, "sources/complete_journey_items.yaml", {"set.order": "amount"})
+    assert [line.split(" (")[0] for line in faults(conf)] == [
+        "features.yaml: measures.review_count.where: function rand is not allowed",
+        "features.yaml: windows.1: window '30 days' is not understood: write a number of days such as 30d, or lifetime",
+        "scores.yaml: lifecycle.2.when: 'rand() > 2': function rand is not allowed",
+        "sources/complete_journey_items.yaml: set.order: is not a known key",
+    ]
+
+
+def test_wrong_feed_hides_no_unknown_column(conf: Path) -> None:
+    edit(conf, "sources/complete_journey_items.yaml", {"set.amount": "price"})
+    edit(conf, "tags.yaml", {"tags.high_spender.when": "amount_90d > 5"})
+    assert any("unknown column 'amount_90d'" in line for line in faults(conf))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [("tags: [", "is not valid YAML"), ("- a\n", "must be a mapping of keys to values"), ("", "must be a mapping"), ("? [a]\n: b", "YAML")],
