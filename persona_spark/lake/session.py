@@ -6,10 +6,12 @@ Python or the command line, it is a local session with settings for one machine.
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import TYPE_CHECKING
 
 from pyspark.errors import PySparkException
+from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
 from persona_spark.errors import SetupError
@@ -79,6 +81,9 @@ def build_session(app_name: str = "persona-spark", settings: Mapping[str, str] |
             "spark.driver.memory": os.environ.get("SPARK_DRIVER_MEMORY", DRIVER_MEMORY),
             **_DELTA,
         }
+    # PySpark prints each analysis error with Java's stack before it raises it; what is raised says all that a reader needs.
+    for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
+        PySparkLogger.getLogger(name).setLevel(logging.CRITICAL)
     wanted = {**defaults, **(settings or {}), **_CORRECTNESS}
     builder = SparkSession.builder.appName(app_name)
     for key, value in wanted.items():
