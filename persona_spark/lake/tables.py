@@ -10,7 +10,16 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from delta.exceptions import DeltaConcurrentModificationException
+from delta.exceptions import (
+    ConcurrentAppendException,
+    ConcurrentDeleteDeleteException,
+    ConcurrentDeleteReadException,
+    ConcurrentTransactionException,
+    ConcurrentWriteException,
+    DeltaConcurrentModificationException,
+    MetadataChangedException,
+    ProtocolChangedException,
+)
 from delta.tables import DeltaTable
 from pyspark.sql import functions as F
 
@@ -23,6 +32,18 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from persona_spark.schema import Table
+
+CONFLICTS = (
+    ConcurrentAppendException,
+    ConcurrentDeleteDeleteException,
+    ConcurrentDeleteReadException,
+    ConcurrentTransactionException,
+    ConcurrentWriteException,
+    DeltaConcurrentModificationException,
+    MetadataChangedException,
+    ProtocolChangedException,
+)
+"""What Delta raises when two writers meet; in Python these classes have no common parent of their own."""
 
 
 class Lake:
@@ -112,7 +133,7 @@ class Lake:
             merge = self._delta(table).alias("old").merge(enforce(df, table).alias("new"), same).whenNotMatchedInsertAll()
             # The merge's own count: the table's history may show a commit that another writer made meanwhile.
             return int(merge.execute().select("num_inserted_rows").collect()[0][0])
-        except DeltaConcurrentModificationException as error:
+        except CONFLICTS as error:
             msg = f"table {table.name} was changed by another writer at the same time: run again"
             raise LakeError(msg) from error
 
@@ -151,7 +172,7 @@ class Lake:
                 writer.save(self.location(table))
             else:
                 writer.saveAsTable(self.location(table))
-        except DeltaConcurrentModificationException as error:
+        except CONFLICTS as error:
             msg = f"table {table.name} was changed by another writer at the same time: run again"
             raise LakeError(msg) from error
         return self._metric(table, "numOutputRows", before)
