@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from persona_spark.simulate.draws import Draws
 
 LEVELS = ("economy", "standard", "premium", "luxury")
-LEVEL_FACTORS = (0.5, 1.0, 2.6, 5.5)
+LEVEL_FACTORS = (0.5, 1.0, 3.0, 6.5)
 BRANDS_OF_LEVEL = 2
 ITEMS_OF_LEVEL = 40
 

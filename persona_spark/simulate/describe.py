@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _TITLES = (
     "persona", "share", "orders a year", "visits a month", "items an order", "night", "waits for promotions", "discount %", "passion",
-    "women", "ages",
+    "taste", "women", "ages",
 )  # fmt: skip
 
 
@@ -38,13 +38,14 @@ def _cells(persona: Persona) -> list[str]:
         _range(persona.promotion),
         _range(persona.discount),
         f"{_range(persona.passion)} {_favourites(persona)}".strip(),
+        _range(persona.taste),
         f"{persona.women:g}",
         _range(persona.ages),
     ]
 
 
-def _range(pair: tuple[float, float]) -> str:
-    return f"{pair[0]:g}-{pair[1]:g}"
+def _range(numbers: tuple[float, ...]) -> str:
+    return "-".join(f"{number:g}" for number in numbers)
 
 
 def _favourites(persona: Persona) -> str:

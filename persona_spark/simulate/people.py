@@ -33,24 +33,26 @@ def people(spark: SparkSession, users: int, calendar: Calendar, draws: Draws) ->
     Returns:
         person (bigint from 0), is_mixed, persona and second (numbers in PERSONAS; equal unless mixed), share_of_first, gender, age,
         first_day, last_day (exclusive), buys and browses (sessions with and without an order), fraction_<range> for every
-        name in RANGES: where in a persona's range the person's own value lies.
+        name in RANGES: the share of people of any persona whose own value is smaller.
     """
     person = F.col("person")
     everybody = spark.range(0, users, 1, 1 + users // _PEOPLE_OF_PARTITION)
     base = everybody.select(F.col("id").alias("person"), _is_mixed(draws).alias("is_mixed"))
     share = F.lit(0.35) + draws.uniform("share", person) * F.lit(0.3)
     chosen = base.select("*", *_chosen(draws), share.alias("share_of_first"))
-    fractions = [draws.hump(name, person).alias(f"fraction_{name}") for name in RANGES]
+    fractions = [draws.uniform(name, person).alias(f"fraction_{name}") for name in RANGES]
     known = chosen.select("*", *fractions, *_who(draws), _first_day(calendar, draws).alias("first_day"))
     placed = known.withColumn("last_day", _last_day(calendar, draws))
     return placed.withColumn("buys", _buys(draws)).withColumn("browses", _browses(draws))
 
 
 def own_value(name: str, persona: Column) -> Column:
-    """A person's own value in a range of `persona`."""
-    low = F.get(literals([float(getattr(each, name)[0]) for each in PERSONAS]), persona)
-    high = F.get(literals([float(getattr(each, name)[1]) for each in PERSONAS]), persona)
-    return low + (high - low) * F.col(f"fraction_{name}")
+    """A person's own value in a range of `persona`: the quantile of the range's triangle at the person's fraction."""
+    low, usual, high = (by_persona(persona, [float(getattr(each, name)[part]) for each in PERSONAS]) for part in range(3))
+    fraction = F.col(f"fraction_{name}")
+    rising = low + F.sqrt(fraction * (high - low) * (usual - low))
+    falling = high - F.sqrt((F.lit(1.0) - fraction) * (high - low) * (high - usual))
+    return F.when(fraction * (high - low) < usual - low, rising).otherwise(falling)
 
 
 def by_persona(persona: Column, values: list[float] | list[int] | list[str]) -> Column:
@@ -132,5 +134,5 @@ def _browses(draws: Draws) -> Column:
     monthly = _of_both(own_value("visits", persona), own_value("visits", second))
     drawn = draws.whole(monthly * span / F.lit(30.0), "browses", F.col("person"))
     # Who never buys was there at least once, unless persona says that nothing ever happened.
-    least = F.when((by_persona(persona, [each.visits[1] for each in PERSONAS]) > 0) & (F.col("buys") == 0), 1).otherwise(0)
+    least = F.when((by_persona(persona, [float(each.visits[-1]) for each in PERSONAS]) > 0) & (F.col("buys") == 0), 1).otherwise(0)
     return F.greatest(drawn, least)

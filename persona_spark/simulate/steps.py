@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from persona_spark.simulate.catalogue import ITEMS_OF_LEVEL, NAMES, item_id, item_number, price_of
-from persona_spark.simulate.draws import literals
+from persona_spark.simulate.draws import literals, slots
 from persona_spark.simulate.kinds import DEPOSIT_PERCENT, KINDS, MOST_STEPS, NUMBER, REST
 from persona_spark.simulate.people import by_persona, own_value
-from persona_spark.simulate.personas import PERSONAS
+from persona_spark.simulate.personas import PERSONAS, PREMIUM
 from persona_spark.simulate.writing import content_type, rating, text
 
 if TYPE_CHECKING:
@@ -81,7 +81,9 @@ def _category(draws: Draws) -> Column:
 
 def _number(draws: Draws) -> Column:
     key, persona = (F.col("person"), F.col("anchor"), F.col("line")), F.col("drawn_from")
-    level = draws.pick([each.level_slots for each in PERSONAS], persona, "level", *key)
+    usual = draws.pick([each.level_slots for each in PERSONAS], persona, "level", *key)
+    fine = draws.pick([slots(PREMIUM)], F.lit(0), "fine level", *key)
+    level = F.when(draws.uniform("fine", *key) < own_value("taste", persona), fine).otherwise(usual)
     # Few items sell much: the square draws low places more often.
     popular = draws.uniform("place", *key) * draws.uniform("place", *key)
     return item_number(F.col("category"), level, F.floor(popular * F.lit(ITEMS_OF_LEVEL)))
