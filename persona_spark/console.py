@@ -146,7 +146,13 @@ def _show_examples(out: Console, profiles: DataFrame) -> None:
 def _show_quarantine(out: Console, lake: Lake, ingest_seq: int) -> None:
     """How many rows of the feeds could not be taken, and why most of them."""
     held = known_rows(lake, QUARANTINE, ingest_seq).select("source", F.explode("reasons").alias("reason"))
-    rows = held.groupBy("source", "reason").agg(F.count("*").alias("n")).orderBy(F.desc("n"), "source", "reason").limit(_MOST_REASONS).collect()
+    rows = (
+        held.groupBy("source", "reason")
+        .agg(F.count("*").alias("n"))
+        .orderBy(F.desc("n"), "source", "reason")
+        .limit(_MOST_REASONS)
+        .collect()
+    )
     if rows:
         out.print()
         out.print("Rows in quarantine (table quarantine has each with its reasons)")

@@ -163,7 +163,11 @@ ACCOUNTS = Table(
         Column("platform", "string", "Platform of the login.", nullable=False),
         Column("registered_at", "timestamp", "When the account was opened (UTC)."),
         Column("valid_from", "date", "Local date from which this version holds.", nullable=False),
-        Column("link_keys", "array<string>", "What accounts of one person share, sorted: keyed hashes (phone, ...) and plain keys (union id, ...)."),
+        Column(
+            "link_keys",
+            "array<string>",
+            "What accounts of one person share, sorted: keyed hashes (phone, ...) and plain keys (union id, ...).",
+        ),
         Column("attributes", "map<string,string>", "Attributes as text; conf/features.yaml types and publishes them."),
         _INGEST_SEQ,
     ),

@@ -69,12 +69,12 @@ class Persona:
     visits: Own = (0.4, 1.3, 2.6)
     rhythm: float = 1.0
     lines: Own = (1.0, 1.6, 2.8)
-    night: Own = (0.0, 0.02, 0.28)
-    promotion: Own = (0.0, 0.03, 0.27)
+    night: Own = (0.0, 0.02, 0.27)
+    promotion: Own = (0.0, 0.02, 0.25)
     saves_up: bool = False
     discount: Own = (0, 3, 23)
     passion: Own = (0.0, 0.04, 0.34)
-    taste: Own = (0.0, 0.02, 0.3)
+    taste: Own = (0.0, 0.02, 0.28)
     favourites: tuple[float, ...] = EVERYTHING
     interests: tuple[float, ...] = EVERYTHING
     levels: tuple[float, ...] = (32, 52, 14, 2)
@@ -103,7 +103,7 @@ class Persona:
 
 PERSONAS = (
     Persona(
-        "promotion_driven", 10, mixable=True, orders=(6, 11, 17), visits=(0.4, 1, 1.8), lines=(1.4, 2.6, 4.2), promotion=(0.52, 0.96, 1.0),
+        "promotion_driven", 10, mixable=True, orders=(6, 11, 17), visits=(0.4, 1, 1.8), lines=(1.4, 2.6, 4.2), promotion=(0.53, 0.97, 1.0),
         saves_up=True, women=0.6,
     ),
     Persona(
@@ -112,7 +112,7 @@ PERSONAS = (
         interests=interest(groceries=5, household=5, food=2, home=1), women=0.6, ages=(25, 70), returns=0.01,
     ),
     Persona(
-        "night_owl", 10, mixable=True, orders=(4, 9, 15), visits=(1.5, 2.6, 4.2), night=(0.27, 0.82, 1.0),
+        "night_owl", 10, mixable=True, orders=(4, 9, 15), visits=(1.5, 2.6, 4.2), night=(0.26, 0.84, 1.0),
         content=(0.3, 1.7, 3.2), ages=(18, 50),
     ),
     Persona(
@@ -130,7 +130,7 @@ PERSONAS = (
         interests=interest(electronics=5, home=5, beauty=4, fashion=3, sports=3, health=2),
     ),
     Persona(
-        "bargain_seeker", 10, mixable=True, orders=(6, 14, 23), visits=(1.2, 2.3, 3.8), promotion=(0.0, 0.03, 0.44), discount=(21, 43, 62),
+        "bargain_seeker", 10, mixable=True, orders=(6, 14, 23), visits=(1.2, 2.3, 3.8), promotion=(0.0, 0.02, 0.38), discount=(21, 43, 62),
         taste=(0.0, 0.01, 0.1), levels=(58, 36, 5, 1), women=0.55,
     ),
     Persona("sleeping", 7, first=(0.0, 0.08), quiet=(84, 270), orders=(6, 11, 17), fewest=2),

@@ -38,7 +38,8 @@ def add_events(lake: Lake, events: list[tuple[str, int, int]]) -> None:
     )
     values: dict[str, str] = {
         "event_id": "concat(e, '-', s)", "namespace": "'t'", "source": "'s'", "platform": "'t'", "event_time": "timestamp(d)",
-        "event_date": "d", "event_month": "date(date_trunc('month', d))", "event_hour": "12", "account_id": "a", "event_type": "'view'", "ingest_seq": "s",
+        "event_date": "d", "event_month": "date(date_trunc('month', d))", "event_hour": "12", "account_id": "a",
+        "event_type": "'view'", "ingest_seq": "s",
     }  # fmt: skip
     lake.append(frame.selectExpr(*(f"CAST({values.get(c.name, 'NULL')} AS {c.type}) AS {c.name}" for c in EVENTS.columns)), EVENTS)
 

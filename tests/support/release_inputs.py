@@ -5,10 +5,12 @@ from __future__ import annotations
 import shutil
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
-from profile_rows import small_conf, write_features
+from profile_rows import feature_rows, small_conf
 
+from persona_spark.config.tile_tables import user_features_table
 from persona_spark.lake.contract import struct_of
 from persona_spark.lake.tables import Lake
 from persona_spark.profiles.publish import publish
@@ -74,19 +76,20 @@ def write_model(lake: Lake, version: str = MODEL) -> None:
     put(lake, SEGMENT_MODEL, [row])
 
 
-def write_day(lake: Lake, conf: Conf, day: date, users: tuple[str, ...] = USERS, model: str = MODEL) -> None:
-    """Everything that depends on as_of."""
-    at = {"as_of": day}
-    condition = f"as_of = '{day}'"
-    put(lake, IDENTITY, [{**at, "account_id": f"n:{user}", "user_id": user, "ingest_seq": 1} for user in users], condition)
-    write_features(lake, conf, day, {user: STATED[user] for user in users})
+def write_days(lake: Lake, conf: Conf, *days: date) -> None:
+    """Everything that depends on as_of, the same on each day."""
+    condition = f"as_of IN ({', '.join(repr(day.isoformat()) for day in days)})"
+    at = [{"as_of": day, "user_id": user} for day in days for user in USERS]
+    put(lake, IDENTITY, [{**row, "account_id": f"n:{row['user_id']}", "ingest_seq": 1} for row in at], condition)
+    frames = [feature_rows(lake, conf, day, STATED) for day in days]
+    lake.replace_where(reduce(lambda one, other: one.union(other), frames), user_features_table(conf.features), condition)
     buyer = {"rfm_recency_days": 30, "rfm_frequency": 1, "rfm_monetary": Decimal("20.00"), "rfm_score": "555", "rfm_segment": "champions"}
     other = {"rfm_segment": "no_purchase"}
-    scores = [{**at, "user_id": user, "lifecycle_stage": "active", **(other if user == "cem" else buyer)} for user in users]
+    scores = [{**row, "lifecycle_stage": "active", **(other if row["user_id"] == "cem" else buyer)} for row in at]
     put(lake, USER_SCORES, scores, condition)
-    put(lake, USER_TAGS, [{**at, "user_id": user, "tag": tag} for user in users for tag in TAGS.get(user, ())], condition)
-    segment = {"segment_id": 1, "segment_name": "night shoppers", "distance": 0.5, "model_version": model}
-    put(lake, USER_SEGMENTS, [{**at, "user_id": user, **segment} for user in users if user != "cem"], condition)
+    put(lake, USER_TAGS, [{**row, "tag": tag} for row in at for tag in TAGS.get(str(row["user_id"]), ())], condition)
+    segment = {"segment_id": 1, "segment_name": "night shoppers", "distance": 0.5, "model_version": MODEL}
+    put(lake, USER_SEGMENTS, [{**row, **segment} for row in at if row["user_id"] != "cem"], condition)
 
 
 def build_inputs(spark: SparkSession, folder: Path) -> Path:
@@ -94,8 +97,7 @@ def build_inputs(spark: SparkSession, folder: Path) -> Path:
     lake = Lake(spark, path=folder)
     write_events(lake, FIRST.date)
     write_model(lake)
-    for as_of in (FIRST, SECOND):
-        write_day(lake, small_conf(), as_of.date)
+    write_days(lake, small_conf(), FIRST.date, SECOND.date)
     return folder
 
 
