@@ -20,9 +20,12 @@ _TOO_SMALL = Label(en="fewer than {users} users: not described, so that nobody i
 
 
 def segment_names(facts: Sequence[SegmentFacts], spec: SegmentsSpec) -> tuple[Label, ...]:
-    """A short name for each segment from its largest contrasts; no two are the same in either language."""
-    parts = [_parts(each.contrasts, spec) for each in facts]
-    length = [min(spec.cards.name_parts, len(each)) for each in parts]
+    """A short name for each segment from its largest contrasts; no two are the same in either language.
+
+    Names that come out the same grow by what else sets the segment apart, if less clearly; the last resort is a number.
+    """
+    parts = [_parts(each.contrasts, spec, spec.cards.distinct / 2) for each in facts]
+    length = [min(spec.cards.name_parts, len(_parts(each.contrasts, spec, spec.cards.distinct))) for each in facts]
     names = [_name(each, count, spec.cards) for each, count in zip(parts, length, strict=True)]
     while longer := [i for i in _twice(names) if length[i] < len(parts[i])]:
         for index in longer:
@@ -52,12 +55,12 @@ def describe(facts: SegmentFacts, spec: SegmentsSpec, currency: str) -> Label:
     return _joined(said) if said else cards.plain
 
 
-def _parts(contrasts: Iterable[Contrast], spec: SegmentsSpec) -> list[Label]:
-    """What the segment stands out by, most first, each said once."""
+def _parts(contrasts: Iterable[Contrast], spec: SegmentsSpec, distinct: float) -> list[Label]:
+    """What the segment stands out by, by `distinct` or more: most first, each said once."""
     numbers = {feature.name: feature for feature in spec.features}
     found: list[Label] = []
     for contrast in sorted(contrasts, key=lambda each: -abs(each.contrast)):
-        if abs(contrast.contrast) < spec.cards.distinct:
+        if abs(contrast.contrast) < distinct:
             break
         if contrast.name in numbers:
             feature = numbers[contrast.name]
@@ -76,7 +79,7 @@ def _choice_label(contrast: Contrast, spec: SegmentsSpec) -> Label | None:
 
 
 def _name(parts: Sequence[Label], count: int, cards: SegmentCards) -> Label:
-    return _joined(parts[:count]) if parts else cards.plain
+    return _joined(parts[:count]) if count else cards.plain
 
 
 def _twice(names: Sequence[Label]) -> list[int]:

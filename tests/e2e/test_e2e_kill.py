@@ -1,4 +1,4 @@
-"""A run killed in the middle of ingest, and again in the middle of publish, leaves nothing that a rerun does not repair."""
+"""Jobs killed in the middle of ingest and in the middle of publish leave nothing that a rerun does not repair."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WAIT_SECONDS = 900
 
 
 def kill_when(written: Path, arguments: list[str], shop: Path, cwd: Path) -> None:
-    """Start a run, and kill -9 it with all its processes as soon as a data file of a table is there."""
+    """Start a job, and kill -9 it with all its processes as soon as a data file of a table is there."""
     command = [sys.executable, "-m", "persona_spark.cli", *arguments]
     with (cwd / "killed.log").open("w", encoding="utf-8") as log:
         process = subprocess.Popen(
@@ -52,15 +52,17 @@ def rows(lake: Path | str, table: str, *key: str) -> pd.DataFrame:
 
 def test_rerun_after_kills_equals_an_undisturbed_run(small_lake: SmallLake, tmp_path: Path) -> None:
     folder, day, conf = tmp_path / "lake", small_lake.as_of.date, small_lake.conf
-    arguments = ["run", "--conf", str(conf.path), "--as-of", day.isoformat(), "--lake", str(folder)]
-    kill_when(folder / "events", arguments, small_lake.shop, tmp_path)
-    assert "events" not in set(DeltaTable(str(folder / "ingest")).to_pandas()["target"]), "the kill came too late"
-    kill_when(folder / "user_profile_history", arguments, small_lake.shop, tmp_path)
-    assert not any((folder / "user_profile").glob("*.parquet")), "the kill came too late"
-
+    options = ["--conf", str(conf.path), "--lake", str(folder)]
     lake = open_lake(small_lake.lake.spark, conf.main.lake, conf.folder, str(folder))
-    again = pipeline.run(lake, conf, day, RunLog(lake, "again", datetime.now(tz=UTC)))
-    assert again.changed
+    log = RunLog(lake, "again", datetime.now(tz=UTC))
+    kill_when(folder / "events", ["ingest", *options], small_lake.shop, tmp_path)
+    assert "events" not in set(DeltaTable(str(folder / "ingest")).to_pandas()["target"]), "the kill came too late"
+    pipeline.run_ingest(lake, conf, log)
+    for name in [stage for stage in pipeline.STAGES if stage != "publish"]:
+        pipeline.run_stage(name, lake, conf, day, log)
+    kill_when(folder / "user_profile_history", ["publish", *options, "--as-of", day.isoformat()], small_lake.shop, tmp_path)
+    assert not any((folder / "user_profile").glob("*.parquet")), "the kill came too late"
+    pipeline.run_stage("publish", lake, conf, day, log)
     for table, key in {"events": ("namespace", "event_id"), "quarantine": ("source", "raw"), "user_profile": ("user_id",)}.items():
         found, expected = rows(folder, table, *key), rows(small_lake.path, table, *key)
         assert len(found) == len(expected), table

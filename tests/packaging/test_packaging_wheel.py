@@ -1,4 +1,4 @@
-"""The wheel, built and installed in a new environment, works from any folder without the checkout."""
+"""The wheel, installed in a new environment, works from any folder; a standalone cluster makes the same release by spark-submit."""
 
 from __future__ import annotations
 
@@ -8,9 +8,15 @@ import sys
 import sysconfig
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from deltalake import DeltaTable
+from standalone import WORKERS, cluster, submit, wait_for
 from tiny_shop import AS_OF, write_tiny_shop
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ROOT = Path(__file__).parents[2]
 CONF = ROOT / "conf"
@@ -87,9 +93,32 @@ def test_init_lays_a_configuration_that_passes_the_check(installed: Path, tmp_pa
     assert "nothing is overwritten" in again.stderr
 
 
-def test_run_makes_a_release_far_from_the_checkout(installed: Path, tmp_path: Path) -> None:
-    conf = write_tiny_shop(tmp_path)
-    done = persona(installed, "run", "--conf", str(conf), "--as-of", AS_OF, "--lake", "lake", cwd=tmp_path)
+@pytest.fixture(scope="module")
+def release(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A folder with a tiny shop, its configuration, and the lake that the installed package makes of it; what the run printed."""
+    folder = tmp_path_factory.mktemp("tiny")
+    conf = write_tiny_shop(folder)
+    done = persona(installed, "run", "--conf", str(conf), "--as-of", AS_OF, "--lake", "lake", cwd=folder)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    assert "240 users" in done.stdout
-    assert (tmp_path / "lake" / "user_profile" / "_delta_log").is_dir()
+    return conf, done.stdout
+
+
+def published(lake: Path) -> pd.DataFrame:
+    return DeltaTable(str(lake / "user_profile")).to_pandas().sort_values("user_id", ignore_index=True)
+
+
+def test_run_makes_a_release_far_from_the_checkout(release: tuple[Path, str]) -> None:
+    conf, told = release
+    assert "240 users" in told
+    assert len(published(conf.parents[1] / "lake")) == 240
+
+
+def test_two_workers_of_a_cluster_make_the_same_release(release: tuple[Path, str], tmp_path: Path) -> None:
+    conf, _ = release
+    with cluster(tmp_path) as address:
+        arguments = ["--conf", str(conf), "--as-of", AS_OF, "--lake", str(tmp_path / "lake")]
+        done = submit(address, ROOT / "jobs" / "run.py", *arguments, cwd=tmp_path)
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+        wait_for("Launching executor", tmp_path / "master.log", times=WORKERS)
+    ours, theirs = published(tmp_path / "lake"), published(conf.parents[1] / "lake")
+    assert ours.equals(theirs), ours.compare(theirs)

@@ -71,6 +71,13 @@ def test_names_follow_the_largest_contrasts_and_are_distinct() -> None:
     assert names[0].zh == "夜间，高频，母婴"
 
 
+def test_names_that_come_out_the_same_grow_by_lesser_contrasts() -> None:
+    names = segment_names(
+        [facts(1, {"night": 2.0, "orders": 0.3}), facts(2, {"night": 2.0, "orders": -0.2}), facts(3, {"orders": 0.4})], SPEC
+    )
+    assert [name.en for name in names] == ["night shoppers, frequent", "night shoppers", "average users"]
+
+
 def test_a_description_says_what_is_common_and_what_is_far() -> None:
     traits = (TraitValue("gender", "f", 0.8, 0.5), TraitValue("age", "25-34", 0.4, 0.2), TraitValue("age", "35-44", 0.3, 0.2))
     measures = (MeasureMean("spend", 1640.4, 500.0), MeasureMean("promotion", 0.6, 0.2))

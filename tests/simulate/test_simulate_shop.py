@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 END = date(2026, 1, 1)
-USERS, DAYS = 250, 200
+USERS, DAYS = 250, 230
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A standalone cluster of a master and two workers runs the job by spark-submit and makes the release that a local run makes."""
+"""A standalone Spark cluster on this machine, and jobs submitted to it."""
 
 from __future__ import annotations
 
@@ -10,31 +10,29 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyspark
 import pytest
-from commands import ROOT, environment, run
-from deltalake import DeltaTable
-from tiny_shop import AS_OF, write_tiny_shop
+from commands import environment, run
 
-from persona_spark import pipeline
-from persona_spark.config.load import load_conf
-from persona_spark.lake.info import open_lake
 from persona_spark.lake.session import DELTA_PACKAGE
-from persona_spark.run_log import RunLog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import pandas as pd
-    from pyspark.sql import SparkSession
-
 SPARK = Path(pyspark.__file__).parent
 WORKERS = 2
 READY_SECONDS = 300
+SMALL = {
+    "spark.sql.shuffle.partitions": "2",
+    "spark.databricks.delta.snapshotPartitions": "2",
+    "spark.executor.memory": "800m",
+    "spark.ui.enabled": "false",
+    "spark.driver.host": "127.0.0.1",
+}
+"""What fits a few hundred rows on one machine."""
 
 
 def free_port() -> int:
@@ -98,31 +96,8 @@ def cluster(folder: Path) -> Iterator[str]:
         yield address
 
 
-def published(lake: Path) -> pd.DataFrame:
-    return DeltaTable(str(lake / "user_profile")).to_pandas().sort_values("user_id", ignore_index=True)
-
-
-def test_two_workers_make_the_release_that_a_local_run_makes(spark: SparkSession, tmp_path: Path) -> None:
-    conf = write_tiny_shop(tmp_path)
-    arguments = ["--conf", str(conf), "--as-of", AS_OF]
-    with cluster(tmp_path) as address:
-        submit = [
-            str(SPARK / "bin" / "spark-submit"),
-            "--master",
-            address,
-            "--packages",
-            DELTA_PACKAGE,
-            "--conf",
-            "spark.sql.shuffle.partitions=2",
-        ]
-        submit += ["--conf", "spark.executor.memory=800m", "--conf", "spark.ui.enabled=false", "--conf", "spark.driver.host=127.0.0.1"]
-        job = [*submit, str(ROOT / "jobs" / "run.py"), *arguments, "--lake", str(tmp_path / "cluster")]
-        done = run(job, cwd=tmp_path, env=cluster_environment(), timeout=900)
-        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
-        wait_for("Launching executor", tmp_path / "master.log", times=WORKERS)
-    loaded = load_conf(conf)
-    local = open_lake(spark, loaded.main.lake, loaded.folder, str(tmp_path / "local"))
-    pipeline.run(local, loaded, date.fromisoformat(AS_OF), RunLog(local, "local", datetime.now(tz=UTC)))
-    ours, theirs = published(tmp_path / "cluster"), published(tmp_path / "local")
-    assert len(ours) > 0
-    assert ours.equals(theirs), ours.compare(theirs)
+def submit(address: str, job: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run a job on the cluster at `address` and wait for it."""
+    command = [str(SPARK / "bin" / "spark-submit"), "--master", address, "--packages", DELTA_PACKAGE]
+    command += [part for key, value in SMALL.items() for part in ("--conf", f"{key}={value}")]
+    return run([*command, str(job), *arguments], cwd=cwd, env=cluster_environment(), timeout=900)
