@@ -94,6 +94,7 @@ class _Check:
         self._conf, self._main, self._features = conf, main, features
         # What a wrong entry would have given is not missed a second time.
         wrong = [fault.key.split(".") for fault in getattr(conf, "faults", ())]
+        self._lake_is_right = not any(key[0] == "lake" for key in wrong)
         self._left_out = {name for section, name, *_ in (key for key in wrong if len(key) > 1) if section in _NAMED}
         words = vocabulary(features, conf.scores, conf.tags)
         scores_are_whole = not any(key[0] in {"rfm", "lifecycle"} for key in wrong)
@@ -107,7 +108,7 @@ class _Check:
         yield from self._scores()
         yield from self._tags()
         yield from self._segments()
-        if len(self._conf.sources) == len(self._main.sources):
+        if self._lake_is_right and len(self._conf.sources) == len(self._main.sources):
             yield from lake_faults(cast("Conf", self._conf))
 
     def _file(self, name: str) -> str:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from persona_spark.config.base import Strict, read_model
+from pydantic import ValidationError
+
+from persona_spark.config.base import Strict, read_model, read_yaml
 from persona_spark.config.features import FeaturesSpec
 from persona_spark.config.main import MainConf
 from persona_spark.config.scores import ScoresSpec
@@ -17,6 +19,9 @@ from persona_spark.config.tags import TagsSpec
 from persona_spark.errors import ConfigError, Fault
 
 SpecT = TypeVar("SpecT", bound=Strict)
+
+_FILES = ("sources", "features", "scores", "tags", "segments")
+_STAND_IN = {"name": "unknown", "lake": {"path": "lake", "zone": "UTC", "currency": "USD"}}
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,7 @@ class Draft:
 
     Attributes:
         path: the main file.
-        main: the main file; None when too little of it could be read.
+        main: the main file, with stand-ins for what is wrong in it; None when not even the other files' names can be read.
         sources: feeds that could be read.
         features, scores, tags, segments: each without the entries that are wrong; None when nothing is left of it.
         faults: every mistake that shows in one file alone.
@@ -100,10 +105,20 @@ def load_conf(path: str | Path) -> Conf:
     return read_conf(path).conf()
 
 
+def _named_files(path: Path) -> MainConf | None:
+    """A main file that names the same files, so that their mistakes are told with its own."""
+    try:
+        content, _ = read_yaml(path)
+        return MainConf.model_validate(_STAND_IN | {name: content[name] for name in _FILES if name in content})
+    except (ConfigError, ValidationError):
+        return None
+
+
 def read_conf(path: str | Path) -> Draft:
     """Read as much as can be read of the main file and of all files that it names."""
     main_path = Path(path).expanduser().absolute()
     main, faults = read_model(MainConf, main_path)
+    main = main or _named_files(main_path)
     if main is None:
         return Draft(main_path, None, (), None, None, None, None, tuple(faults))
 

@@ -201,6 +201,19 @@ def test_file_that_is_no_mapping_is_told_beside_the_others(conf: Path, text: str
     assert any("lifecycle.new.when" in line for line in found)
 
 
+def test_a_wrong_main_file_hides_no_mistake_of_the_others(conf: Path) -> None:
+    edit(conf, "demo.yaml", {"lake.zone": "America/Newyork", "lake.currency": "dollar", "mlflow": {"experimnt": "x"}})
+    edit(conf, "tags.yaml", {"tags.senior.when": "agee >= 60"})
+    edit(conf, "sources/complete_journey_items.yaml", {"set.order": "amount"})
+    assert [line.split(":")[1].strip() for line in faults(conf)] == [
+        "lake.currency",
+        "lake.zone",
+        "mlflow.experimnt",
+        "set.order",
+        "tags.senior.when",
+    ]
+
+
 def test_main_file_that_is_missing(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"nothing.yaml: cannot be read: No such file"):
         load_conf(tmp_path / "nothing.yaml")
