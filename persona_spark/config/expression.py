@@ -83,7 +83,9 @@ def compile_expression(text: str) -> Expression:
     tree = _parse(text)
     try:
         problems = _problems(text, tree)
-        sql = "" if problems else make_safe(tree.copy()).sql(dialect=DIALECT, comments=False, unsupported_level=ErrorLevel.RAISE)
+        # Names are quoted, because Spark's own parser takes no bare ones in Chinese.
+        safe = None if problems else make_safe(tree.copy())
+        sql = safe.sql(dialect=DIALECT, comments=False, identify=True, unsupported_level=ErrorLevel.RAISE) if safe else ""
     except (SqlglotError, LookupError, ValueError, TypeError) as error:
         raise ExpressionError(["cannot be understood: a function has too few or too many arguments, or of the wrong kind"]) from error
     if problems:

@@ -24,18 +24,19 @@ def segment_names(facts: Sequence[SegmentFacts], spec: SegmentsSpec) -> tuple[La
 
     Names that come out the same grow by what else sets the segment apart, if less clearly; the last resort is a number.
     """
-    parts = [_parts(each.contrasts, spec, spec.cards.distinct / 2) for each in facts]
-    length = [min(spec.cards.name_parts, len(_parts(each.contrasts, spec, spec.cards.distinct))) for each in facts]
+    named = [each for each in facts if each.users >= spec.cards.smallest]
+    parts = [_parts(each.contrasts, spec, spec.cards.distinct / 2) for each in named]
+    length = [min(spec.cards.name_parts, len(_parts(each.contrasts, spec, spec.cards.distinct))) for each in named]
     names = [_name(each, count, spec.cards) for each, count in zip(parts, length, strict=True)]
     while longer := [i for i in _twice(names) if length[i] < len(parts[i])]:
         for index in longer:
             length[index] += 1
             names[index] = _name(parts[index], length[index], spec.cards)
     for index in _twice(names):
-        number = facts[index].segment_id
+        number = named[index].segment_id
         names[index] = Label(en=f"{names[index].en} ({number})", zh=f"{names[index].zh}（{number}）")
-    small = [each.users < spec.cards.smallest for each in facts]
-    return tuple(_filled(_SMALL, id=each.segment_id) if few else name for each, name, few in zip(facts, names, small, strict=True))
+    found = {each.segment_id: name for each, name in zip(named, names, strict=True)}
+    return tuple(found.get(each.segment_id) or _filled(_SMALL, id=each.segment_id) for each in facts)
 
 
 def describe(facts: SegmentFacts, spec: SegmentsSpec, currency: str) -> Label:

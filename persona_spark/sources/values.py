@@ -12,6 +12,7 @@ from pyspark.sql.types import DoubleType, FloatType, StringType
 from persona_spark.config.expression import compile_expression
 from persona_spark.errors import FeedError
 from persona_spark.schema import MONEY
+from persona_spark.sources.failure import reason_of
 from persona_spark.sources.feed import BAD, BETWEEN, MARKS, NO_TEXT, RAW, UNREADABLE, stripped
 
 if TYPE_CHECKING:
@@ -51,9 +52,10 @@ def evaluate(spec: SourceSpec, rows: DataFrame, expressions: Mapping[str, str], 
             try:
                 rows.select(column)
             except AnalysisException as fault:
-                reason = str(fault).splitlines()[0]
-                raise FeedError(f"feed {spec.source}: {name}: {expressions[name]!r} does not fit the feed's columns: {reason}") from fault
-        raise FeedError(f"feed {spec.source}: {str(error).splitlines()[0]}") from error
+                raise FeedError(
+                    f"feed {spec.source}: {name}: {expressions[name]!r} does not fit the feed's columns: {reason_of(fault)}"
+                ) from fault
+        raise FeedError(f"feed {spec.source}: {reason_of(error)}") from error
 
 
 def text(column: Column, type_: DataType) -> Column:

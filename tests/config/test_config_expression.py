@@ -89,9 +89,13 @@ def _compiles(text: str) -> bool:
     return True
 
 
+def test_bare_names_in_chinese_reach_spark_quoted() -> None:
+    assert compile_expression("会员 = '金' AND a.层 > 1").sql == "`会员` = '金' AND `a`.`层` > 1"
+
+
 def test_comments_and_a_last_semicolon_do_not_reach_spark() -> None:
-    assert compile_expression("n > 1 -- */ or 1 = 1").sql == "n > 1"
-    assert compile_expression("/*+ broadcast(n) */ n > 1;").sql == "n > 1"
+    assert compile_expression("n > 1 -- */ or 1 = 1").sql == "`n` > 1"
+    assert compile_expression("/*+ broadcast(n) */ n > 1;").sql == "`n` > 1"
 
 
 def test_columns_are_known() -> None:
