@@ -1,7 +1,8 @@
 """Time a simulated shop end to end: simulate, run, and where the time and the memory went.
 
 Each part is its own process, started as a user would start it. Memory is what the operating system says of the process
-and all that it started (the driver's JVM above all), looked at four times a second.
+and all that it started (the driver's JVM above all), looked at once a second. Pages that processes share count once: for a
+moment after Java has started a command of the system, both hold the whole heap.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ AS_OF = "2026-01-01"
 
 @dataclass
 class Peak:
-    """The largest resident memory of a process and its descendants, bytes; 0 where there is no /proc."""
+    """The largest memory of a process and its descendants, bytes; 0 where there is no /proc."""
 
     pid: int
     largest: int = 0
@@ -33,7 +34,7 @@ class Peak:
 
     def watch(self) -> None:
         """Look until `stop` is called."""
-        while not self._done.wait(0.25):
+        while not self._done.wait(1):
             self.largest = max(self.largest, tree_memory(self.pid))
 
     def stop(self) -> None:
@@ -42,18 +43,26 @@ class Peak:
 
 
 def tree_memory(root: int) -> int:
-    """Resident memory now, bytes, of a process and its descendants."""
-    parents, resident = {}, {}
+    """Memory now, bytes, of a process and its descendants: resident pages, each divided among those that share it."""
+    parents = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            after_name = (folder / "stat").read_text().rpartition(")")[2].split()
-            parents[int(folder.name)], resident[int(folder.name)] = int(after_name[1]), int(after_name[21]) * os.sysconf("SC_PAGE_SIZE")
-        except (OSError, ValueError, IndexError):
+            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+        except (OSError, IndexError):
             continue
     family = {root}
     while more := {pid for pid, parent in parents.items() if parent in family} - family:
         family |= more
-    return sum(resident.get(pid, 0) for pid in family)
+    return sum(map(proportional_memory, family))
+
+
+def proportional_memory(pid: int) -> int:
+    """Proportional set size of a process, bytes; 0 when it is gone."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
 
 
 @dataclass(frozen=True)
