@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,7 +56,7 @@ def test_every_type_of_event_on_every_platform_within_the_history(events: pd.Dat
     assert set(events["event_type"]) == set(EVENT_TYPES)
     assert set(events["platform"]) == set(PLATFORMS)
     assert events["event_id"].is_unique
-    assert events["local"].min().date() >= date(2025, 6, 15)
+    assert events["local"].min().date() >= END - timedelta(days=DAYS)
     assert events["local"].max().date() < END
 
 
