@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 import uuid
-from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,7 +18,9 @@ from persona_spark.errors import ConfigError, PersonaError
 from persona_spark.time import parse_date
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
+
+    from pyspark.sql import SparkSession
 
     from persona_spark.config.load import Conf
     from persona_spark.lake.tables import Lake
@@ -130,12 +133,11 @@ def simulate(
 def run(conf: ConfOption, as_of: AsOfOption, lake: LakeOption = None) -> None:
     """Do everything: ingest, identify, tile, features, score, tag, segments, publish."""
     from persona_spark import pipeline
-    from persona_spark.console import show_summary
+    from persona_spark.summary import show_summary
 
     day, loaded = parse_date(as_of), _checked(conf)
-    with _opened(loaded, lake) as (opened, log):
-        outcome = pipeline.run(opened, loaded, day, log)
-        show_summary(out, opened, loaded, outcome)
+    opened, log = _begin(loaded, lake)
+    show_summary(out, opened, loaded, pipeline.run(opened, loaded, day, log))
 
 
 @app.command()
@@ -144,8 +146,8 @@ def ingest(conf: ConfOption, lake: LakeOption = None) -> None:
     from persona_spark import pipeline
 
     loaded = _checked(conf)
-    with _opened(loaded, lake) as (opened, log):
-        pipeline.run_ingest(opened, loaded, log)
+    opened, log = _begin(loaded, lake)
+    pipeline.run_ingest(opened, loaded, log)
 
 
 def _stage_command(name: str, text: str) -> None:
@@ -156,8 +158,8 @@ def _stage_command(name: str, text: str) -> None:
         from persona_spark import pipeline
 
         day, loaded = parse_date(as_of), _checked(conf)
-        with _opened(loaded, lake) as (opened, log):
-            pipeline.run_stage(name, opened, loaded, day, log)
+        opened, log = _begin(loaded, lake)
+        pipeline.run_stage(name, opened, loaded, day, log)
 
 
 for _name, _text in {
@@ -178,9 +180,7 @@ def releases(conf: ConfOption, lake: LakeOption = None) -> None:
     """List the releases in the lake."""
     from persona_spark.console import show_releases
 
-    loaded = _load(conf)
-    with _opened(loaded, lake) as (opened, _):
-        show_releases(out, opened)
+    show_releases(out, _open(_load(conf), lake))
 
 
 @app.command()
@@ -193,9 +193,7 @@ def profile(
     from persona_spark.console import show_profile
     from persona_spark.profiles import profile_of
 
-    loaded = _load(conf)
-    with _opened(loaded, lake) as (opened, _):
-        show_profile(out, profile_of(opened, user_id))
+    show_profile(out, profile_of(_open(_load(conf), lake), user_id))
 
 
 def _load(path: Path) -> Conf:
@@ -211,19 +209,26 @@ def _checked(path: Path) -> Conf:
     return checked_conf(path)
 
 
-@contextmanager
-def _opened(conf: Conf, path: str | None) -> Iterator[tuple[Lake, RunLog]]:
-    from persona_spark.console import stage_ended, stage_started
+def _open(conf: Conf, path: str | None, started: Callable[[SparkSession, float], None] = lambda *_: None) -> Lake:
     from persona_spark.lake.info import check_place, open_lake
     from persona_spark.lake.session import build_session
-    from persona_spark.run_log import RunLog
 
     check_place(conf.main.lake, conf.folder, path)
+    begun = time.perf_counter()
     spark = build_session()
-    lake = open_lake(spark, conf.main.lake, conf.folder, path)
+    started(spark, time.perf_counter() - begun)
+    return open_lake(spark, conf.main.lake, conf.folder, path)
+
+
+def _begin(conf: Conf, path: str | None) -> tuple[Lake, RunLog]:
+    """The lake, and the log of a run that shows its progress."""
+    from persona_spark.console import session_started, stage_ended, stage_started
+    from persona_spark.run_log import RunLog
+
+    lake = _open(conf, path, partial(session_started, out))
     started = datetime.now(tz=UTC)
     run_id = f"{started:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
-    yield lake, RunLog(lake, run_id, started, lambda name: stage_started(out, name), lambda report: stage_ended(out, report))
+    return lake, RunLog(lake, run_id, started, partial(stage_started, out), partial(stage_ended, out))
 
 
 def main(argv: list[str] | None = None) -> None:
