@@ -46,6 +46,8 @@ _LOCAL = {
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
+    # The default collector trades throughput for short pauses, which nobody waits for here.
+    "spark.driver.extraJavaOptions": "-XX:+UseParallelGC",
     "spark.databricks.delta.snapshotPartitions": "2",
     "spark.databricks.delta.optimizeWrite.enabled": "true",
     # Otherwise every column function looks up its caller: half of the time of building a frame of hundreds of columns.

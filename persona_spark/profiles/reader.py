@@ -42,7 +42,7 @@ class Profiles:
         serving = serving_entry(self._lake)
         if serving is None:
             raise LakeError(f"nothing has been published in {self._lake.root or self._lake.schema}: run persona run first")
-        return self.release(serving.release_id)
+        return self._profiles(serving.release_id)
 
     def as_of(self, day: date | str) -> DataFrame:
         """The release published last for `day`, a date or text such as 2018-01-01.
@@ -56,7 +56,7 @@ class Profiles:
         if not found:
             days = [str(row.as_of) for row in published.select("as_of").distinct().orderBy(F.desc("as_of")).limit(10).collect()]
             raise UsageError(f"there is no release as of {day}; the latest are {', '.join(days) or 'none'}")
-        return self.release(found[0].release_id)
+        return self._profiles(found[0].release_id)
 
     def release(self, release_id: str) -> DataFrame:
         """A release by its id.
@@ -67,11 +67,14 @@ class Profiles:
         if not self._published().where(F.col("release_id") == F.lit(release_id)).limit(1).collect():
             known = [row.release_id for row in self._published().orderBy(F.desc("seq")).limit(5).collect()]
             raise UsageError(f"there is no published release {release_id}; the latest are {', '.join(known) or 'none'}")
-        return self._lake.read(_HISTORY).where(F.col("release_id") == F.lit(release_id))
+        return self._profiles(release_id)
 
     def releases(self) -> DataFrame:
         """One row a release, newest first: release_id, as_of, ingest_seq, state, serving, users, manifest."""
         return releases(self._lake)
+
+    def _profiles(self, release_id: str) -> DataFrame:
+        return self._lake.read(_HISTORY).where(F.col("release_id") == F.lit(release_id))
 
     def _published(self) -> DataFrame:
         """Releases whose last entry is published, one row each."""

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from persona_spark.lake.contract import struct_of
-from persona_spark.schema import SEGMENT_CARD, SEGMENT_MODEL
+from persona_spark.schema import SEGMENT_CARD
 from persona_spark.segments.facts import segment_facts
-from persona_spark.segments.model import CHAMPION
+from persona_spark.segments.model import champion
 from persona_spark.segments.space import covered, nearest, point
 from persona_spark.segments.words import describe, segment_names
 
@@ -87,5 +87,6 @@ def save_cards(lake: Lake, model_version: str, cards: Sequence[Card]) -> None:
 
 def current_cards(lake: Lake) -> list[Row]:
     """The cards of the live model, by segment number; none when there is no live model."""
-    live = lake.read(SEGMENT_MODEL).where(F.col("status") == F.lit(CHAMPION)).select("model_version")
-    return lake.read(SEGMENT_CARD).join(live, on="model_version", how="left_semi").orderBy("segment_id").collect()
+    live = champion(lake)
+    version = F.lit(live.model_version if live else None)
+    return lake.read(SEGMENT_CARD).where(F.col("model_version") == version).orderBy("segment_id").collect()

@@ -38,7 +38,8 @@ def needs_training(lake: Lake, conf: Conf, as_of: AsOf) -> str | None:
     training = conf.segments.training
     if training.when == "never":
         return None
-    known, live = models(lake), champion(lake)
+    known = models(lake)
+    live = next((model for model in known if model.status == CHAMPION), None)
     if any(model.model_version == version_of(conf, as_of) and model.status == REJECTED for model in known):
         return None
     if live is None:
