@@ -17,6 +17,19 @@ if TYPE_CHECKING:
     from small_shop import SmallLake
 
 
+COSTLY = ("small_lake", "release_inputs")
+"""What takes minutes to make; tests of one are sent to one process, so that it is made once."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Which tests go to the same process: those of one file, or those that share something costly."""
+    for item in items:
+        names = getattr(item, "fixturenames", ())
+        group = next((costly for costly in COSTLY if costly in names), item.path.stem)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     session = build_session(
