@@ -44,7 +44,7 @@ format: dev ## Format the code and mend what the linter can mend
 
 .PHONY: test
 test: check ## Everything that CI runs: check, then all tests
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 .PHONY: bench
 bench: dev ## Time a simulated shop end to end (make bench USERS=50000 DAYS=365)

@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from persona_spark.lake.session import build_session
 from persona_spark.lake.tables import Lake
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from pyspark.sql import SparkSession
     from small_shop import SmallLake
+    from xdist.remote import Producer
 
 
-COSTLY = ("small_lake", "release_inputs")
-"""What takes minutes to make; tests of one are sent to one process, so that it is made once."""
+SMALL_LAKE = ("test_e2e_kill.py", "test_packaging_docs.py", "test_packaging_notebooks.py")
+"""The files whose tests use `small_lake`, which takes minutes to make."""
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Which tests go to the same process: those of one file, or those that share something costly."""
-    for item in items:
-        names = getattr(item, "fixturenames", ())
-        group = next((costly for costly in COSTLY if costly in names), item.path.stem)
-        item.add_marker(pytest.mark.xdist_group(group))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """Send tests of one file, and those that share something costly to make, to one process."""
+
+    class ByLake(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            file = Path(nodeid.split("::", 1)[0])
+            if file.name in SMALL_LAKE:
+                return "small_lake"
+            return "release_inputs" if file.parent.name == "profiles" else str(file)
+
+    return ByLake(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +43,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
         "persona-spark tests",
         {
             "spark.master": "local[2]",
-            "spark.driver.memory": "2g",
+            "spark.driver.memory": "3g",
             "spark.sql.shuffle.partitions": "2",
             # To compile a plan for a handful of rows takes longer than to interpret it.
             "spark.sql.codegen.wholeStage": "false",
