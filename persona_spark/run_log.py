@@ -78,7 +78,9 @@ class RunLog:
     def _write(self, report: StageReport, as_of: date | None, begun: float) -> None:
         rows_in, rows_out = (report.result.rows_in, report.result.rows_out) if report.result else (None, None)
         started = self.started_at.astimezone(UTC) + timedelta(seconds=begun - self._origin)
-        row = (self.run_id, report.stage, as_of, started, rows_in, rows_out, report.seconds, report.status, report.error)
+        notes = dict(report.result.notes) if report.result else {}
+        told = json.dumps(notes, default=str, ensure_ascii=False) if report.result else None
+        row = (self.run_id, report.stage, as_of, started, rows_in, rows_out, report.seconds, report.status, report.error, told)
         LOGGER.info(
             json.dumps(
                 {
@@ -90,7 +92,7 @@ class RunLog:
                     "rows_out": rows_out,
                     "seconds": round(report.seconds, 3),
                     "error": report.error,
-                    **(report.result.notes if report.result else {}),
+                    **notes,
                 },
                 default=str,
                 ensure_ascii=False,

@@ -59,6 +59,8 @@ class Table:
         columns: in the order in which they are stored.
         key: columns that identify a row; never null.
         partition_by: columns that lay out the files.
+        deletion_vectors: whether removed rows may be marked instead of rewriting their files; only for tables that nothing but the
+            pipeline reads, since readers must know of them.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Table:
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     partition_by: tuple[str, ...] = ()
+    deletion_vectors: bool = False
 
     def __post_init__(self) -> None:
         names = self.names
@@ -118,7 +121,7 @@ LAKE = Table(
 
 EVENTS = Table(
     "events",
-    "Canonical events, one row an event.",
+    "Canonical events, one row an event; of an id that was replaced every version, the latest by ingest_seq holds.",
     (
         Column("event_id", "string", "Id of the event within its namespace, given or derived.", nullable=False),
         _NAMESPACE,
@@ -149,8 +152,23 @@ EVENTS = Table(
         Column("attributes", "map<string,string>", "Everything else that the mapping keeps."),
         _INGEST_SEQ,
     ),
-    key=("namespace", "event_id"),
+    key=("namespace", "event_id", "ingest_seq"),
     partition_by=("event_month",),
+)
+
+RETRACTIONS = Table(
+    "event_retraction",
+    "Versions of events that were taken back, one row each: the event stays in `events`, for releases that knew it.",
+    (
+        Column("event_id", "string", "Id of the event within its namespace.", nullable=False),
+        _NAMESPACE,
+        Column("account_id", "string", "Account of the event.", nullable=False),
+        Column("event_date", "date", "Local date of the event.", nullable=False),
+        Column("event_month", "date", "First day of event_date's month.", nullable=False),
+        Column("reason", "string", "Why, in words.", nullable=False),
+        Column("ingest_seq", "bigint", "Number of the committed ingest from which on the event is not known any more.", nullable=False),
+    ),
+    key=("namespace", "event_id", "ingest_seq"),
 )
 
 ACCOUNTS = Table(
@@ -218,6 +236,7 @@ INGEST = Table(
         Column("loaded", "bigint", "Rows added to the target.", nullable=False),
         Column("duplicates", "bigint", "Rows that were known already or stood twice.", nullable=False),
         Column("quarantined", "bigint", "Rows put in quarantine.", nullable=False),
+        Column("retracted", "bigint", "Events taken back.", nullable=False),
         Column("ambiguous_times", "bigint", "Local times that occur twice (clock set back); the earlier was taken.", nullable=False),
         Column("nonexistent_times", "bigint", "Local times that do not exist (clock set forward); moved forward.", nullable=False),
         Column("min_event_date", "date", "First local date touched; null when none."),
@@ -275,12 +294,30 @@ TILE_STATE = Table(
     (
         Column("ingest_seq", "bigint", "The tiles hold the events of all ingests up to this one.", nullable=False),
         Column("definition", "string", "Hash of the definitions by which they were made.", nullable=False),
-        Column("complete", "boolean", "False while tiles are being written; they are then made anew.", nullable=False),
+        Column("complete", "boolean", "False while tiles are being made anew; they are then made anew once more.", nullable=False),
     ),
     key=("ingest_seq",),
 )
 
 _AS_OF = Column("as_of", "date", "The day the row describes: events before it count.", nullable=False)
+FEATURES_STATE = Table(
+    "user_features_state",
+    "How each as_of of `user_features` was made, one row an as_of.",
+    (
+        _AS_OF,
+        Column("ingest_seq", "bigint", "What was known: the last ingest that was used.", nullable=False),
+        Column("definition", "string", "Hash of the definitions of what is stored.", nullable=False),
+        Column("code", "string", "Hash of the code that decides values.", nullable=False),
+        Column("users", "bigint", "Users of the as_of.", nullable=False),
+        Column("recomputed", "bigint", "Users that were computed from tiles; the others were carried over from the base.", nullable=False),
+        Column("base_as_of", "date", "as_of of the base; null when all users were computed."),
+        Column("base_ingest_seq", "bigint", "What the base knew; null likewise."),
+        Column("reasons", "map<string,bigint>", "Users by the first reason for which they were computed or left out.", nullable=False),
+        Column("why_full", "string", "Why all users were computed; null when there was a base."),
+    ),
+    key=("as_of",),
+)
+
 _USER = Column("user_id", "string", "The user.", nullable=False)
 
 USER_SCORES = Table(
@@ -445,6 +482,7 @@ RUN_LOG = Table(
         Column("seconds", "double", "Duration, seconds.", nullable=False),
         Column("status", "string", "ok, skipped or failed.", nullable=False),
         Column("error", "string", "First line of the error; null unless failed."),
+        Column("notes", "string", "Further figures of the stage, as JSON; null when it failed."),
     ),
     key=("run_id", "stage", "started_at"),
 )

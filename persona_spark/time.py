@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from persona_spark.errors import UsageError
 
-_WINDOW = re.compile(r"^([1-9][0-9]{0,4})d$")
+_WINDOW = re.compile(r"^(prev_)?([1-9][0-9]{0,4})d$")
 LIFETIME = "lifetime"
 
 
@@ -26,17 +26,19 @@ class AsOf:
 
 @dataclass(frozen=True)
 class Window:
-    """A half-open range of local dates ending before `as_of`: `30d` is [as_of - 30, as_of), `lifetime` has no start.
+    """A half-open range of local dates: `30d` is [as_of - 30, as_of), `prev_30d` the 30 days before it, `lifetime` has no start.
 
     Attributes:
         days: length in days; None for `lifetime`.
+        offset: days between its end and as_of.
     """
 
     days: int | None
+    offset: int = 0
 
     @classmethod
     def parse(cls, text: str) -> Window:
-        """Read `7d`, `365d` or `lifetime`.
+        """Read `7d`, `365d`, `prev_30d` or `lifetime`.
 
         Raises:
             UsageError: for anything else.
@@ -45,18 +47,26 @@ class Window:
             return cls(None)
         match = _WINDOW.match(text)
         if match is None:
-            msg = f"window {text!r} is not understood: write a number of days such as 30d, or lifetime"
+            msg = (
+                f"window {text!r} is not understood: write a number of days such as 30d, prev_30d for the 30 days before those, or lifetime"
+            )
             raise UsageError(msg)
-        return cls(int(match.group(1)))
+        days = int(match.group(2))
+        return cls(days, days if match.group(1) else 0)
 
     @property
     def label(self) -> str:
-        """The suffix of column names: `30d`, `lifetime`."""
-        return LIFETIME if self.days is None else f"{self.days}d"
+        """The suffix of column names: `30d`, `prev_30d`, `lifetime`."""
+        return LIFETIME if self.days is None else f"{'prev_' if self.offset else ''}{self.days}d"
+
+    @property
+    def oldest(self) -> int | None:
+        """The greatest age in days (as_of minus the date) inside the window; None for `lifetime`. The least is `offset` + 1."""
+        return None if self.days is None else self.offset + self.days
 
     def start(self, as_of: date) -> date | None:
         """The first date inside the window; None for `lifetime`."""
-        return None if self.days is None else as_of - timedelta(days=self.days)
+        return None if self.oldest is None else as_of - timedelta(days=self.oldest)
 
 
 def parse_date(text: str) -> date:

@@ -41,7 +41,6 @@ class Measure(Entry):
         sum: sums an expression over the columns of `events`; null adds nothing.
         distinct: counts `days` on which a user did it, `orders` on the day they were first seen, `sessions` on their first day.
         where: condition on an event; absent means all events.
-        dated_by: for orders and sessions, the column of the tile that keeps the first day.
         unit: money is kept exactly, in minor units.
     """
 
@@ -49,7 +48,6 @@ class Measure(Entry):
     sum: str | None = None
     distinct: Literal["days", "orders", "sessions"] | None = None
     where: str | None = None
-    dated_by: str = "first_date"
     unit: Unit = "count"
 
     @property
@@ -174,8 +172,14 @@ class FeaturesSpec(Strict):
         return _hash([_meaning(self.model_dump(mode="json", include={"measures", "hour_bands"})), keys])
 
     def value_digest(self) -> str:
-        """Hash of what decides values: not of labels, owners or words about nulls."""
-        return _hash(_meaning(self.model_dump(mode="json")))
+        """Hash of what decides the values of `user_features`: not of labels or owners, nor of what the last projection computes."""
+        stored = _meaning(self.model_dump(mode="json", exclude={"derived"}))
+        attributes = {name: {key: value for key, value in entry.items() if key != "expr"} for name, entry in stored["attributes"].items()}
+        return _hash({**stored, "attributes": attributes})
+
+    def ages(self) -> tuple[int, ...]:
+        """Ages in days (as_of minus a day's date) at which a day's events change a stored value of their user."""
+        return tuple(sorted({age for feature in feature_columns(self) if feature.group != "attributes" for age in feature.ages}))
 
 
 def _meaning(sections: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from persona_spark.time import Window
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from persona_spark.config.features import FeaturesSpec, Measure
+    from persona_spark.config.features import FeaturesSpec
 
 _NAME = re.compile(r"^[a-z][a-z0-9_]*$")
 _HOURS = 24
@@ -111,19 +111,6 @@ def _measures(spec: FeaturesSpec) -> Iterator[Problem]:
             yield Problem((*key, "unit"), f"what is counted has the unit count, not {measure.unit}")
         yield from _expression((*key, "where"), measure.where, EVENTS.names)
         yield from _expression((*key, "sum"), measure.sum, EVENTS.names)
-    for kind in ("orders", "sessions"):
-        yield from _tile_dates({name: measure for name, measure in spec.measures.items() if measure.distinct == kind})
-
-
-def _tile_dates(measures: dict[str, Measure]) -> Iterator[Problem]:
-    seen: dict[str, str] = {}
-    for name, measure in measures.items():
-        key, column = ("measures", name, "dated_by"), measure.dated_by
-        if not _NAME.match(column) or column in _RESERVED:
-            yield Problem(key, f"{column!r} cannot name a column of the tile")
-        if column in seen:
-            yield Problem(key, f"measure {seen[column]} is dated by {column} too: name another")
-        seen.setdefault(column, name)
 
 
 def _references(spec: FeaturesSpec) -> Iterator[Problem]:

@@ -1,4 +1,8 @@
-"""The contracts of the tables whose columns follow from conf/features.yaml: tiles and `user_features`."""
+"""The contracts of the tables whose columns follow from conf/features.yaml: tiles and `user_features`.
+
+A tile row is a part: what the events that some ingests brought add to an account's day. Parts of one day are put together when
+they are read, so a late event adds a row and rewrites none.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,17 @@ if TYPE_CHECKING:
 _ACCOUNT = Column("account_id", "string", "The account.", nullable=False)
 _DATE = Column("event_date", "date", "Local date in the lake's zone.", nullable=False)
 _MONTH = Column("event_month", "date", "First day of event_date's month; the partition.", nullable=False)
-_LAST_SEQ = Column("ingest_seq", "bigint", "The last ingest that brought an event of the tile.", nullable=False)
+_LAST_SEQ = Column("ingest_seq", "bigint", "The last ingest that brought or took back an event of the part.", nullable=False)
+_FIRST_SEQ = Column("first_seq", "bigint", "The first ingest that brought an event of the part.", nullable=False)
+_HEAD = (_ACCOUNT, _DATE, _MONTH)
+
+ACCOUNT_DAY_HEAD = Table(
+    "account_day",
+    "What all parts of account-days have, whatever the definitions.",
+    (*_HEAD, _FIRST_SEQ, _LAST_SEQ),
+    ("account_id", "event_date", "ingest_seq"),
+    ("event_month",),
+)
 
 
 def account_day_table(spec: FeaturesSpec) -> Table:
@@ -25,46 +39,45 @@ def account_day_table(spec: FeaturesSpec) -> Table:
         for name, measure in spec.measures.items()
         if measure.in_day_tile
     )
-    columns = (_ACCOUNT, _DATE, _MONTH, *measures, _LAST_SEQ)
-    comment = "What an account did on a local day, whatever as_of; sums that add up over days and accounts."
-    return Table("account_day", comment, columns, ("account_id", "event_date"), ("event_month",))
+    comment = "What an account did on a local day, whatever as_of, in parts; sums that add up over parts, days and accounts."
+    return _tile("account_day", comment, (), (*measures, _FIRST_SEQ))
 
 
 def account_order_table(spec: FeaturesSpec) -> Table:
-    """One order of an account with its first days."""
-    return _first_days(spec, "orders", "order")
+    """What an account did of an order on a local day: whether the order counts from that day on."""
+    return _counted(spec, "orders", "order")
 
 
 def account_session_table(spec: FeaturesSpec) -> Table:
-    """One session of an account with its first day."""
-    return _first_days(spec, "sessions", "session")
+    """What an account did of a session on a local day: whether the session counts from that day on."""
+    return _counted(spec, "sessions", "session")
 
 
-def _first_days(spec: FeaturesSpec, kind: Literal["orders", "sessions"], word: str) -> Table:
+def _counted(spec: FeaturesSpec, kind: Literal["orders", "sessions"], word: str) -> Table:
     key = Column(f"{word}_id", "string", f"The {word}.", nullable=False)
-    dates = (
-        Column(measure.dated_by, "date", f"{measure.label.en}: the local date on which this one counts; null when it does not.")
-        for measure in spec.measures.values()
+    flags = (
+        Column(name, "boolean", f"{measure.label.en}: whether an event of the day makes the {word} count.", nullable=False)
+        for name, measure in spec.measures.items()
         if measure.distinct == kind
     )
-    comment = f"The first days of {word}s, one row an account and {word}, whatever as_of."
-    return Table(f"account_{word}", comment, (_ACCOUNT, key, *dates, _LAST_SEQ), ("account_id", key.name))
+    comment = f"Days on which events make {word}s count, in parts of an account, local day and {word}, whatever as_of."
+    return _tile(f"account_{word}", comment, (key,), tuple(flags))
 
 
-ACCOUNT_DAY_KEY = Table(
+def _tile(name: str, comment: str, key: tuple[Column, ...], values: tuple[Column, ...]) -> Table:
+    columns = (*_HEAD, *key, *values, _LAST_SEQ)
+    names = ("account_id", "event_date", *(column.name for column in key), "ingest_seq")
+    return Table(name, comment, columns, names, ("event_month",), deletion_vectors=True)
+
+
+ACCOUNT_DAY_KEY = _tile(
     "account_day_key",
-    "Weights of the keys that preferences count, one row an account, local day, dimension and key, whatever as_of.",
+    "Weights of the keys that preferences count, in parts of an account, local day, dimension and key, whatever as_of.",
     (
-        _ACCOUNT,
-        _DATE,
-        _MONTH,
         Column("dimension", "string", "Name of the preference in conf/features.yaml.", nullable=False),
         Column("key", "string", "Category, brand, hour band, ...", nullable=False),
-        Column("weight", "bigint", "Sum of the events' weights; below zero after returns, never zero.", nullable=False),
-        _LAST_SEQ,
     ),
-    key=("account_id", "event_date", "dimension", "key"),
-    partition_by=("event_month",),
+    (Column("weight", "bigint", "Sum of the events' weights; below zero after returns, never zero.", nullable=False),),
 )
 
 
@@ -81,6 +94,7 @@ def user_features_table(spec: FeaturesSpec) -> Table:
         *_preferences(spec),
         Column("ingest_seq", "bigint", "What was known: the last ingest that was used."),
         Column("definition", "string", "Hash of the definitions by which the row was computed."),
+        Column("code", "string", "Hash of the code by which the row was computed."),
     )
     comment = "Features of every user, one row a user and as_of, in raw form: money in minor units, days as dates."
     return Table("user_features", comment, columns, ("as_of", "user_id"), ("as_of",))

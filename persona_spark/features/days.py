@@ -117,17 +117,17 @@ def _gap(measure: str) -> Column:
     return F.when(F.col(f"__dates_{measure}") > 1, days.cast("double") / (F.col(f"__dates_{measure}") - 1))
 
 
-def first_of_user(tiles: DataFrame, id_name: str, dated: dict[str, str]) -> DataFrame:
-    """Each order (or session) of a user once, on the first date across the user's accounts.
+def first_of_user(tiles: DataFrame, id_name: str, measures: list[str]) -> DataFrame:
+    """Each order (or session) of a user once, on the first date across the user's accounts on which it counts.
 
     Args:
-        tiles: `account_order` or `account_session` with `user_id`.
+        tiles: parts of `account_order` or `account_session` before as_of, with `user_id`.
         id_name: `order_id` or `session_id`.
-        dated: measure -> column of the tile with its first date.
+        measures: measures that count them: flags of the tile.
 
     Returns:
         user_id, event_date, measure; no row for a measure under which the order does not count.
     """
-    firsts = tiles.groupBy("user_id", id_name).agg(*(F.min(column).alias(column) for column in dated.values()))
-    rows = F.array(*(F.struct(F.lit(name).alias("measure"), F.col(column).alias("event_date")) for name, column in dated.items()))
+    firsts = tiles.groupBy("user_id", id_name).agg(*(F.min(F.when(F.col(name), F.col("event_date"))).alias(name) for name in measures))
+    rows = F.array(*(F.struct(F.lit(name).alias("measure"), F.col(name).alias("event_date")) for name in measures))
     return firsts.select("user_id", F.inline(rows)).where(F.col("event_date").isNotNull()).select("user_id", "event_date", "measure")

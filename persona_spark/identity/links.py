@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from persona_spark.lake.known import known_rows
-from persona_spark.schema import ACCOUNTS, EVENTS
+from persona_spark.lake.tile_state import active_days
+from persona_spark.schema import ACCOUNTS
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -27,9 +28,11 @@ def known_accounts(lake: Lake, as_of: AsOf) -> DataFrame:
     Returns:
         Columns account_id, label (struct of the first ingest_seq and account_id); one row an account.
     """
-    events = known_rows(lake, EVENTS, as_of.ingest_seq).select("account_id", "ingest_seq", F.col("event_date").alias("since"))
-    accounts = known_rows(lake, ACCOUNTS, as_of.ingest_seq).select("account_id", "ingest_seq", F.col("valid_from").alias("since"))
-    first = events.unionByName(accounts).groupBy("account_id").agg(F.min("ingest_seq").alias("first_seq"), F.min("since").alias("since"))
+    active = active_days(lake, as_of.ingest_seq).select("account_id", "first_seq", F.col("event_date").alias("since"))
+    stated = known_rows(lake, ACCOUNTS, as_of.ingest_seq).select(
+        "account_id", F.col("ingest_seq").alias("first_seq"), F.col("valid_from").alias("since")
+    )
+    first = active.unionByName(stated).groupBy("account_id").agg(F.min("first_seq").alias("first_seq"), F.min("since").alias("since"))
     label = F.struct(F.col("first_seq").alias("ingest_seq"), F.col("account_id").alias("account_id"))
     return first.where(F.col("since") < F.lit(as_of.date)).select("account_id", label.alias("label"))
 

@@ -13,14 +13,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from importlib.resources.abc import Traversable
 
+TILE_CODE = ("config", "lake", "schema.py", "tiles", "time.py")
+"""Modules that decide what tiles hold."""
+FEATURE_CODE = (*TILE_CODE, "features")
+"""Modules that decide what `user_features` holds, for given accounts of users."""
+
 
 @cache
-def code_version() -> str:
-    """`<version>+<12 hex>`: equal for equal sources, wherever they are installed."""
+def code_version(parts: tuple[str, ...] = ()) -> str:
+    """`<version>+<12 hex>`: equal for equal sources, wherever they are installed.
+
+    Args:
+        parts: modules and packages directly below `persona_spark`; empty for all of them.
+    """
     digest = hashlib.sha256()
     for name, source in sorted(_sources(files("persona_spark"), "")):
-        digest.update(f"{name}\n".encode())
-        digest.update(source)
+        if not parts or name.split("/", 1)[0] in parts:
+            digest.update(f"{name}\n".encode())
+            digest.update(source)
     return f"{__version__}+{digest.hexdigest()[:12]}"
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from persona_spark.config.main import LakeConf
 
-LAYOUT = 1
+LAYOUT = 2
 """Version of the tables' layout; a lake of another version is refused."""
 
 

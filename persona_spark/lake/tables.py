@@ -144,6 +144,8 @@ class Lake:
         builder = DeltaTable.createIfNotExists(self.spark).addColumns(struct_of(table)).comment(table.comment)
         if table.partition_by:
             builder = builder.partitionedBy(*table.partition_by)
+        if table.deletion_vectors:
+            builder = builder.property("delta.enableDeletionVectors", "true")
         if self.schema is None:
             builder.location(self.location(table)).execute()
         else:
@@ -153,6 +155,21 @@ class Lake:
         """Remove the rows that meet `condition`, in one commit."""
         if self.exists(table):
             self._delta(table).delete(condition)
+
+    def delete_matching(self, keys: DataFrame, table: Table) -> int:
+        """Remove the rows whose values stand in `keys`, a frame of some of the table's columns, in one commit; returns the rows removed.
+
+        Raises:
+            LakeError: when another writer changed the table meanwhile.
+        """
+        if not self.exists(table):
+            return 0
+        same = " AND ".join(f"old.`{name}` = gone.`{name}`" for name in keys.columns)
+        try:
+            merge = self._delta(table).alias("old").merge(keys.distinct().alias("gone"), same).whenMatchedDelete()
+            return int(merge.execute().select("num_deleted_rows").collect()[0][0])
+        except CONFLICTS as error:
+            raise LakeError(f"table {table.name} was changed by another writer at the same time: run again") from error
 
     def version(self, table: Table) -> int:
         """Number of the table's last commit."""

@@ -164,7 +164,7 @@ def _decide(lake: Lake, conf: Conf, as_of: AsOf, name: str, model: str | None) -
 def _ingests(lake: Lake, as_of: AsOf) -> list[dict[str, Any]]:
     """What was taken in, by feed."""
     known = lake.read(INGEST).where(F.col("ingest_seq") <= F.lit(as_of.ingest_seq))
-    sums = [F.sum(name).alias(name) for name in ("files", "read", "loaded", "duplicates", "quarantined")]
+    sums = [F.sum(name).alias(name) for name in ("files", "read", "loaded", "duplicates", "quarantined", "retracted")]
     return [row.asDict() for row in known.groupBy("source", "target").agg(*sums).orderBy("source", "target").collect()]
 
 

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from persona_spark.errors import LakeError
 from persona_spark.lake.contract import struct_of
-from persona_spark.schema import ACCOUNTS, EVENTS, INGEST, INGEST_FILE, ITEMS, QUARANTINE
+from persona_spark.schema import ACCOUNTS, EVENTS, INGEST, INGEST_FILE, ITEMS, QUARANTINE, RETRACTIONS
 from persona_spark.sources.events import at
 from persona_spark.sources.feed import PATH, RAW
 from persona_spark.sources.values import list_of_reasons
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from persona_spark.sources.feed import FeedFile
 
 _TABLES = {"events": EVENTS, "accounts": ACCOUNTS, "items": ITEMS}
-_NUMBERED = (EVENTS, ACCOUNTS, ITEMS, QUARANTINE, INGEST_FILE)
+_NUMBERED = (EVENTS, ACCOUNTS, ITEMS, QUARANTINE, INGEST_FILE, RETRACTIONS)
 _FILES_SCHEMA = "path string, size bigint, modified bigint, header_hash string, rows bigint"
 
 
@@ -46,6 +46,7 @@ class Counts:
         days: first and last event_date of the good rows, duplicates among them; None without events.
         loaded: rows added to the target.
         quarantined: rows put in quarantine.
+        retracted: events taken back.
     """
 
     seq: int
@@ -59,6 +60,7 @@ class Counts:
     days: tuple[date, date] | None = None
     loaded: int = 0
     quarantined: int = 0
+    retracted: int = 0
 
     @property
     def read(self) -> int:
@@ -107,7 +109,7 @@ def commit(lake: Lake, spec: SourceSpec, fresh: DataFrame, bad: DataFrame | None
         raise LakeError(
             f"feed {spec.source}: the numbers do not add up: {counts}. Nothing was taken in; did a file change meanwhile? Run again."
         )
-    if lake.insert_new(_ingest_row(lake, spec, counts, table), INGEST) != 1:
+    if lake.insert_new(ingest_row(lake, spec.source, counts, table, spec.digest()), INGEST) != 1:
         raise LakeError(
             f"feed {spec.source}: another ingest took number {counts.seq} at the same time: run one ingest at a time, then run again"
         )
@@ -153,23 +155,25 @@ def _files(lake: Lake, spec: SourceSpec, counts: Counts) -> DataFrame:
     )
 
 
-def _ingest_row(lake: Lake, spec: SourceSpec, counts: Counts, table: Table) -> DataFrame:
+def ingest_row(lake: Lake, source: str, counts: Counts, table: Table, mapping_hash: str) -> DataFrame:
+    """The row that makes an ingest known; `counts.loaded` rows went into `table`."""
     first, last = _days(lake, counts) if table is EVENTS and counts.loaded else (None, None)
     values = {
         "ingest_seq": counts.seq,
-        "source": spec.source,
-        "target": spec.target,
+        "source": source,
+        "target": table.name,
         "ingested_at": at(counts.ingested_at),
         "files": len(counts.files),
         "read": counts.read,
         "loaded": counts.loaded,
         "duplicates": counts.duplicates,
         "quarantined": counts.quarantined,
+        "retracted": counts.retracted,
         "ambiguous_times": counts.ambiguous,
         "nonexistent_times": counts.nonexistent,
         "min_event_date": first,
         "max_event_date": last,
-        "mapping_hash": spec.digest(),
+        "mapping_hash": mapping_hash,
     }
     types = {field.name: field.dataType for field in struct_of(INGEST).fields}
     return lake.spark.range(1).select(*(F.lit(value).cast(types[name]).alias(name) for name, value in values.items()))

@@ -1,4 +1,4 @@
-"""From events to tiles: what adds up by account and day, and the first days of orders and sessions."""
+"""From events to tiles: what adds up by account and day, by its keys, and by its orders and sessions."""
 
 from __future__ import annotations
 
@@ -10,58 +10,66 @@ from pyspark.sql import functions as F
 from persona_spark.config.expression import compile_expression
 from persona_spark.config.features_check import hours_of
 from persona_spark.config.features_columns import stored_measure
-from persona_spark.lake.contract import enforce
+from persona_spark.config.tile_tables import ACCOUNT_DAY_KEY, account_day_table, account_order_table, account_session_table
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
-    from persona_spark.config.features import FeaturesSpec, Measure, Preference
+    from persona_spark.config.features import FeaturesSpec, Preference
+    from persona_spark.config.features import Measure as MeasureSpec
     from persona_spark.schema import Table
 
+PART_SEQ = "part_seq"
+"""Column of events that says under which ingest their part of a tile is written: their own, unless the part is made anew later."""
 _DAY = ("account_id", "event_date", "event_month")
 
 
-def account_days(events: DataFrame, spec: FeaturesSpec) -> DataFrame:
-    """One row an account and local day with the sums of all measures that add up, and the counts of days' events."""
+def tile_tables(spec: FeaturesSpec) -> tuple[Table, ...]:
+    """The tables of tiles."""
+    return (account_day_table(spec), ACCOUNT_DAY_KEY, account_order_table(spec), account_session_table(spec))
+
+
+def tiles_of(events: DataFrame, spec: FeaturesSpec, table: Table) -> DataFrame:
+    """The parts that `events` make of the tile `table`.
+
+    Args:
+        events: events with `PART_SEQ`.
+        spec: the definitions.
+        table: one of `tile_tables`.
+    """
+    if table.name == ACCOUNT_DAY_KEY.name:
+        return _day_keys(events, spec)
+    if table.name == "account_day":
+        return _days(events, spec)
+    return _counted(events, spec, table, "orders" if table.name == "account_order" else "sessions")
+
+
+def _days(events: DataFrame, spec: FeaturesSpec) -> DataFrame:
     sums = [_measure(measure).alias(stored_measure(spec, name)) for name, measure in spec.measures.items() if measure.in_day_tile]
-    return events.groupBy(*_DAY).agg(*sums, F.max("ingest_seq").alias("ingest_seq"))
+    return events.groupBy(*_DAY).agg(*sums, F.min("ingest_seq").alias("first_seq"), F.max(PART_SEQ).alias("ingest_seq"))
 
 
-def account_day_keys(events: DataFrame, spec: FeaturesSpec) -> DataFrame:
-    """One row an account, local day, dimension and key with the sum of the events' weights, where it is not zero."""
+def _day_keys(events: DataFrame, spec: FeaturesSpec) -> DataFrame:
     banded = events.withColumn("hour_band", _hour_band(spec)) if spec.hour_bands else events
     keys = F.array(*(_key(name, preference) for name, preference in spec.preferences.items()))
-    weighted = banded.select(*_DAY, "ingest_seq", F.inline(keys)).where(F.col("key").isNotNull() & (F.col("weight") != 0))
-    summed = weighted.groupBy(*_DAY, "dimension", "key").agg(
-        F.sum("weight").alias("weight"),
-        F.max("ingest_seq").alias("ingest_seq"),
-    )
+    weighted = banded.select(*_DAY, PART_SEQ, F.inline(keys)).where(F.col("key").isNotNull() & (F.col("weight") != 0))
+    summed = weighted.groupBy(*_DAY, "dimension", "key").agg(F.sum("weight").alias("weight"), F.max(PART_SEQ).alias("ingest_seq"))
     return summed.where(F.col("weight") != 0)
 
 
-def first_days(events: DataFrame, spec: FeaturesSpec, table: Table, kind: str, old: DataFrame | None = None) -> DataFrame:
-    """One row an account and order (or session) with the first local date for each measure of the kind.
-
-    Args:
-        events: all events, or those that `old` does not know yet.
-        spec: the definitions.
-        table: contract of the tile.
-        kind: `orders` or `sessions`.
-        old: the tile so far; a minimum of minima is the minimum of all, so what was read once need not be read again.
-    """
-    _, id_name = table.key
-    dated = {measure.dated_by: _condition(measure.where) for measure in spec.measures.values() if measure.distinct == kind}
-    counts = reduce(lambda one, other: one | other, dated.values(), F.expr("false"))
-    dates = [F.when(condition, F.col("event_date")).alias(name) for name, condition in dated.items()]
-    new = events.where(F.col(id_name).isNotNull() & counts).select("account_id", id_name, *dates, "ingest_seq")
-    rows = new if old is None else new.unionByName(enforce(old, table))
-    return rows.groupBy("account_id", id_name).agg(
-        *(F.min(name).alias(name) for name in dated),
-        F.max("ingest_seq").alias("ingest_seq"),
+def _counted(events: DataFrame, spec: FeaturesSpec, table: Table, kind: str) -> DataFrame:
+    """Orders or sessions on the days on which an event makes them count, under one measure or several."""
+    id_name = table.key[2]
+    flags = {name: _condition(measure.where) for name, measure in spec.measures.items() if measure.distinct == kind}
+    counts = reduce(lambda one, other: one | other, flags.values(), F.expr("false"))
+    rows = events.where(F.col(id_name).isNotNull() & counts)
+    return rows.groupBy(*_DAY, id_name).agg(
+        *(F.max(condition).alias(name) for name, condition in flags.items()),
+        F.max(PART_SEQ).alias("ingest_seq"),
     )
 
 
-def _measure(measure: Measure) -> Column:
+def _measure(measure: MeasureSpec) -> Column:
     condition = _condition(measure.where)
     if measure.sum is None:
         return F.sum(F.when(condition, F.lit(1).cast("bigint")).otherwise(F.lit(0).cast("bigint")))

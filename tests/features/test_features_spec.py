@@ -113,7 +113,6 @@ def test_all_mistakes_are_reported_together(tmp_path: Path) -> None:
         ({"windows": ["7d", "7d"]}, "windows: window 7d stands 2 times"),
         ({"measures.x": {"count": True, "where": "amont > 1", "label": LABEL}}, "measures.x.where: unknown column 'amont'"),
         ({"measures.x": {"label": LABEL}}, "measures.x: give exactly one of count"),
-        ({"measures.order_count.dated_by": "first_placed_date"}, "measures.placed_order_count.dated_by: measure order_count is dated"),
         ({"measures.Night": {"count": True, "label": LABEL}}, "measures.Night: a name is small letters"),
         ({"measures.rfm": {"count": True, "where": "rank() over () = 1", "label": LABEL}}, "measures.rfm.where"),
         ({"attributes.rfm_score": {"label": LABEL}}, "attributes.rfm_score: column rfm_score is a name of the profile's own"),

@@ -58,7 +58,14 @@ def feature_rows(lake: Lake, conf: Conf, day: date, users: Mapping[str, Mapping[
         unknown = set(stated) - set(table.names)
         assert not unknown, f"no columns of user_features: {unknown}"
         blank = {column.name: 0 if column.type == ZERO and not column.name.endswith(weights) else None for column in table.columns}
-        own = {"user_id": user, "as_of": day, "account_ids": [f"n:{user}"], "ingest_seq": 1, "definition": conf.features.value_digest()}
+        own = {
+            "user_id": user,
+            "as_of": day,
+            "account_ids": [f"n:{user}"],
+            "ingest_seq": 1,
+            "definition": conf.features.value_digest(),
+            "code": "by hand",
+        }
         data.append(tuple({**blank, **own, **stated}[name] for name in table.names))
     return lake.spark.createDataFrame(data, struct_of(table))
 

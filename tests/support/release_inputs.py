@@ -61,7 +61,16 @@ def write_events(lake: Lake, day: date) -> None:
             for at, (user, order, amount) in enumerate(PAYMENTS)
         ],
     )
-    counts = {"files": 1, "read": 4, "loaded": 4, "duplicates": 0, "quarantined": 0, "ambiguous_times": 0, "nonexistent_times": 0}
+    counts = {
+        "files": 1,
+        "read": 4,
+        "loaded": 4,
+        "duplicates": 0,
+        "quarantined": 0,
+        "retracted": 0,
+        "ambiguous_times": 0,
+        "nonexistent_times": 0,
+    }
     put(lake, INGEST, [{"ingest_seq": 1, "source": "s", "target": "events", "ingested_at": when, **counts, "mapping_hash": "h"}])
 
 

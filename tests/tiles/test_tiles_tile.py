@@ -7,17 +7,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 from feature_history import Event, at, conf_of, load_spec, random_events, random_owners, write
+from pyspark.sql import functions as F
 
 from persona_spark.config.features import FeaturesSpec
-from persona_spark.config.tile_tables import ACCOUNT_DAY_KEY, account_day_table, account_order_table, account_session_table
+from persona_spark.config.tile_tables import ACCOUNT_DAY_KEY, account_day_table, account_order_table
 from persona_spark.errors import LakeError
 from persona_spark.schema import EVENTS
 from persona_spark.tiles import tile as stage
+from persona_spark.tiles.account_tiles import tile_tables, tiles_of
 from persona_spark.tiles.tile import tile
 from persona_spark.time import AsOf
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pyspark.sql import DataFrame
 
     from persona_spark.lake.tables import Lake
     from persona_spark.schema import Table
@@ -35,12 +39,17 @@ def history(seed: int = 5) -> list[Event]:
     return random_events(random_owners(6, rng), DAY, 250, rng)
 
 
-def tables(spec: FeaturesSpec) -> list[Table]:
-    return [account_day_table(spec), ACCOUNT_DAY_KEY, account_order_table(spec), account_session_table(spec)]
-
-
 def content(lake: Lake, spec: FeaturesSpec) -> dict[str, list[str]]:
-    return {table.name: sorted(map(str, lake.read(table).select(*table.names).collect())) for table in tables(spec)}
+    """Every tile with its parts put together."""
+    return {table.name: sorted(map(str, whole(lake, table).collect())) for table in tile_tables(spec)}
+
+
+def whole(lake: Lake, table: Table) -> DataFrame:
+    how = {"bigint": F.sum, "boolean": F.max}
+    values = [column for column in table.columns if column.name not in (*table.key, "event_month")]
+    sums = [F.min("first_seq") if column.name == "first_seq" else how[column.type](column.name) for column in values]
+    rows = lake.read(table).groupBy(*(name for name in table.key if name != "ingest_seq")).agg(*sums, F.max("ingest_seq"))
+    return rows.where("`sum(weight)` != 0") if table.name == "account_day_key" else rows
 
 
 def test_late_data_older_knowledge_kills_and_new_definitions_equal_tiles_made_anew(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,10 +62,13 @@ def test_late_data_older_knowledge_kills_and_new_definitions_equal_tiles_made_an
     third = content(lake, spec)
     kill_between_writes(lake, monkeypatch)
     assert content(lake, spec) != third
-    assert tile(lake, conf, AsOf(DAY, 3)).notes["anew"]
-    assert content(lake, spec) == third
     result = tile(lake, conf, AsOf(DAY, 4))
-    assert (result.rows_in, result.notes["months"], result.notes["anew"]) == (3, 3, False)
+    assert (result.rows_in, result.notes["account_days_touched"], result.notes["anew"]) == (3, 3, False)
+    assert result.notes["account_day"] == 3
+    assert content(lake, spec) == fourth
+    kill_while_made_anew(lake, monkeypatch)
+    assert content(lake, spec) != fourth
+    assert tile(lake, conf, AsOf(DAY, 4)).notes["anew"] == "a run that made them anew did not end"
     assert content(lake, spec) == fourth
     assert tile(lake, conf, AsOf(DAY, 4)).skipped
     other = changed(spec)
@@ -67,13 +79,25 @@ def test_late_data_older_knowledge_kills_and_new_definitions_equal_tiles_made_an
 
 
 def kill_between_writes(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    def killed(*_: object) -> None:
+    def killed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(stage, "account_day_keys", killed)
+        patch.setattr(stage, "mark_tiles", killed)
         with pytest.raises(KeyboardInterrupt):
             tile(lake, conf_of(load_spec()), AsOf(DAY, 4))
+
+
+def kill_while_made_anew(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(events: DataFrame, spec: FeaturesSpec, table: Table) -> DataFrame:
+        if table.name == "account_order":
+            raise KeyboardInterrupt
+        return tiles_of(events.where("event_type = 'pay'"), spec, table)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stage, "tiles_of", killed)
+        with pytest.raises(KeyboardInterrupt):
+            tile(lake, conf_of(load_spec()), AsOf(DAY, 3))
 
 
 def changed(spec: FeaturesSpec) -> FeaturesSpec:
@@ -97,13 +121,16 @@ def test_tiles_by_hand(lake: Lake) -> None:
     names = ("event_count", "pay_count", "night_count", "paid_amount_minor", "returned_amount_minor", "item_count", "ingest_seq")
     assert [row[name] for name in names] == [3, 2, 2, 2000, 500, 2, 2]
     assert row["promotion_paid_amount_minor"] == 1
-    order = lake.read(account_order_table(spec)).collect()[0]
-    assert (order.first_pay_date, order.first_placed_date, order.ingest_seq) == (day, None, 2)
+    assert orders(lake, spec) == [(day, True, False, 2)]
     keys = {row.key: row.weight for row in lake.read(ACCOUNT_DAY_KEY).where("dimension = 'category'").collect()}
     assert keys == {"tea": 20, "rice": -10}
     tile(lake, conf_of(spec), AsOf(DAY, 3))
-    order = lake.read(account_order_table(spec)).collect()[0]
-    assert (order.first_pay_date, order.first_placed_date, order.ingest_seq) == (day, day - timedelta(days=1), 3)
+    assert orders(lake, spec) == [(day - timedelta(days=1), False, True, 3), (day, True, False, 2)]
+
+
+def orders(lake: Lake, spec: FeaturesSpec) -> list[tuple[object, ...]]:
+    rows = lake.read(account_order_table(spec)).select("event_date", "order_count", "placed_order_count", "ingest_seq").collect()
+    return sorted(tuple(row) for row in rows)
 
 
 def test_without_events_the_way_forward_is_named(lake: Lake, tmp_path: Path) -> None:

@@ -1,0 +1,77 @@
+"""Taking events back, or replacing them by other versions, by id.
+
+It is an ingest like any other: numbered, committed by its row in `ingest`, safe to run again after a kill. The old versions stay in
+`events`, because releases that knew them must stay recomputable; `event_retraction` says from which ingest on they do not count.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from persona_spark.errors import LakeError, UsageError
+from persona_spark.lake.known import committed_seq, known_events
+from persona_spark.lake.result import StageResult
+from persona_spark.schema import EVENTS, INGEST, RETRACTIONS
+from persona_spark.sources.commit import Counts, clear_leftovers, ingest_row
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from pyspark.sql import DataFrame
+
+    from persona_spark.lake.tables import Lake
+
+SOURCE = "retraction"
+_ID = ["namespace", "event_id"]
+
+
+def retract(lake: Lake, ids: DataFrame, at: datetime, reason: str, versions: DataFrame | None = None) -> StageResult:
+    """Take events back from now on, and put other versions in the place of some.
+
+    Args:
+        lake: the lake.
+        ids: namespace, event_id of the events; ids that are not known, or were taken back before, are counted and passed over.
+        at: the time that the ingest runs at, with a zone.
+        reason: why, in words; stands in `event_retraction`.
+        versions: events as they should have been, with the columns of `events` but `ingest_seq`; an id among them is taken back too if it
+            is known, and simply new if it is not.
+
+    Returns:
+        rows_in: ids; rows_out: events taken back; the note `versions` counts the events that were written.
+
+    Raises:
+        UsageError: when `at` has no zone, the reason is empty, or an id stands twice in `versions`.
+        LakeError: when another ingest runs at the same time.
+    """
+    _check(at, reason, versions)
+    committed = committed_seq(lake)
+    seq = committed + 1
+    clear_leftovers(lake, committed)
+    wanted = ids.select(*_ID) if versions is None else ids.select(*_ID).unionByName(versions.select(*_ID))
+    known = known_events(lake, committed).join(wanted.distinct(), _ID, "left_semi")
+    number = F.lit(seq).cast("bigint").alias("ingest_seq")
+    rows = known.select("event_id", "namespace", "account_id", "event_date", "event_month", F.lit(reason).alias("reason"), number)
+    gone = lake.replace_where(rows, RETRACTIONS, f"ingest_seq >= {seq}")
+    written = 0
+    if versions is not None:
+        written = lake.replace_where(versions.drop("ingest_seq").select("*", number), EVENTS, f"ingest_seq >= {seq}")
+    asked = ids.count()
+    if not gone and not written:
+        return StageResult(asked, 0, {"versions": 0}, skipped=True)
+    counts = Counts(seq, at, (), {}, {SOURCE: written}, duplicates=0, loaded=written, retracted=gone)
+    if lake.insert_new(ingest_row(lake, SOURCE, counts, EVENTS, ""), INGEST) != 1:
+        raise LakeError(f"another ingest took number {seq} at the same time: run one ingest at a time, then run again")
+    return StageResult(asked, gone, {"versions": written})
+
+
+def _check(at: datetime, reason: str, versions: DataFrame | None) -> None:
+    if at.tzinfo is None:
+        raise UsageError("the time of the retraction has no zone: pass for example datetime.now(tz=UTC)")
+    if not reason.strip():
+        raise UsageError("a retraction needs a reason in words")
+    twice = [] if versions is None else versions.groupBy(*_ID).count().where("count > 1").limit(3).collect()
+    if twice:
+        examples = ", ".join(f"{row.namespace}/{row.event_id}" for row in twice)
+        raise UsageError(f"an event can have one version at a time, but several are given for {examples}")
