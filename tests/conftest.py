@@ -45,6 +45,8 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
             "spark.master": "local[2]",
             "spark.driver.memory": "3g",
             "spark.sql.shuffle.partitions": "2",
+            # To plan anew after each stage takes longer than the stages of such small frames.
+            "spark.sql.adaptive.enabled": "false",
             # To compile a plan for a handful of rows takes longer than to interpret it.
             "spark.sql.codegen.wholeStage": "false",
             "spark.sql.codegen.factoryMode": "NO_CODEGEN",
