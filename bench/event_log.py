@@ -30,7 +30,6 @@ class Work:
     shuffle_written: int = 0
     spilled_memory: int = 0
     spilled_disk: int = 0
-    peak_execution: int = 0
 
     def add(self, metrics: dict[str, Any]) -> None:
         """Count one task."""
@@ -47,7 +46,11 @@ class Work:
         self.shuffle_written += shuffled.get("Shuffle Bytes Written", 0)
         self.spilled_memory += metrics.get("Memory Bytes Spilled", 0)
         self.spilled_disk += metrics.get("Disk Bytes Spilled", 0)
-        self.peak_execution = max(self.peak_execution, metrics.get("Peak Execution Memory", 0))
+
+    def add_up(self, other: Work) -> None:
+        """Count all that another one has counted."""
+        for name, value in vars(other).items():
+            setattr(self, name, getattr(self, name) + value)
 
 
 @dataclass
@@ -59,12 +62,14 @@ class SparkStage:
         group: the stage of the pipeline.
         operators: what it consists of, as Spark names it.
         work: what its tasks did.
+        spans: when each task began and ended, milliseconds.
     """
 
     number: int
     group: str
     operators: tuple[str, ...]
     work: Work = field(default_factory=Work)
+    spans: list[tuple[int, int]] = field(default_factory=list)
 
 
 def spark_stages(folder: Path) -> list[SparkStage]:
@@ -77,7 +82,9 @@ def spark_stages(folder: Path) -> list[SparkStage]:
             number = info["Stage ID"]
             stages.setdefault(number, SparkStage(number, event.get("Properties", {}).get(_GROUP, "(none)"), _operators(info)))
         elif kind == "SparkListenerTaskEnd" and event.get("Task Metrics"):
-            stages[event["Stage ID"]].work.add(event["Task Metrics"])
+            stage = stages[event["Stage ID"]]
+            stage.work.add(event["Task Metrics"])
+            stage.spans.append((event["Task Info"]["Launch Time"], event["Task Info"]["Finish Time"]))
     return [stages[number] for number in sorted(stages)]
 
 
@@ -102,8 +109,14 @@ def by_group(stages: list[SparkStage]) -> dict[str, Work]:
     """Sums by stage of the pipeline, in order."""
     groups: dict[str, Work] = defaultdict(Work)
     for stage in stages:
-        total, one = groups[stage.group], stage.work
-        for name, value in vars(one).items():
-            have = getattr(total, name)
-            setattr(total, name, max(have, value) if name == "peak_execution" else have + value)
+        groups[stage.group].add_up(stage.work)
     return dict(groups)
+
+
+def busy_seconds(stages: list[SparkStage], group: str) -> float:
+    """Seconds in which at least one task of a group ran; what is left of its time the driver plans, commits and waits."""
+    total, until = 0, 0
+    for begun, ended in sorted(span for stage in stages if stage.group == group for span in stage.spans):
+        total += max(0, ended - max(begun, until))
+        until = max(until, ended)
+    return total / _MILLIS

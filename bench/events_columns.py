@@ -95,7 +95,7 @@ def _person(shop: Shop, draws: Draws) -> list[Column]:
     heavy = draws.happens(HEAVY_SHARE, "heavy", F.col("origin")) if shop.skew else F.expr("false")
     user = F.when(heavy, F.lit(0).cast("bigint")).otherwise(drawn_user)
     second = has_two(draws, user) & draws.happens(0.5, "account", F.col("visit")) & ~heavy
-    return [user.alias("user"), second.cast("int").alias("second_account")]
+    return [user.alias("person"), second.cast("int").alias("second_account")]
 
 
 def has_two(draws: Draws, user: Column) -> Column:
@@ -112,7 +112,7 @@ def _category(shop: Shop, draws: Draws) -> Column:
     """Its number; events that are of no item have one too, which nobody sees."""
     anywhere = draws.below(F.lit(CATEGORIES), "category", F.col("id"))
     home = draws.below(F.lit(HOME_CATEGORIES), "which home", F.col("id"))
-    at_home = draws.below(F.lit(CATEGORIES), "home", F.col("user"), home)
+    at_home = draws.below(F.lit(CATEGORIES), "home", F.col("person"), home)
     chosen = F.when(draws.happens(HOME_SHARE, "at home", F.col("id")), at_home).otherwise(anywhere) if shop.affinity else anywhere
     if shop.skew:
         chosen = F.when(draws.happens(HEAVY_CATEGORY_SHARE, "heavy category", F.col("id")), F.lit(0).cast("bigint")).otherwise(chosen)
@@ -159,13 +159,13 @@ def event_columns(shop: Shop) -> dict[str, Column]:
         "event_id": F.md5(F.concat(F.lit(f"{shop.seed}/"), event.cast("string")).cast("binary")),
         "namespace": F.lit(NAMESPACE),
         "source": F.lit(f"{NAMESPACE}_events"),
-        "platform": _pick(PLATFORMS, draws, "platform", F.col("user"), F.col("second_account")),
+        "platform": _pick(PLATFORMS, draws, "platform", F.col("person"), F.col("second_account")),
         "channel": _pick(CHANNELS, draws, "channel", F.col("visit")),
         "event_time": F.timestamp_seconds(local - ZONE_SECONDS),
         "event_date": day,
         "event_month": F.trunc(day, "month"),
         "event_hour": F.floor(F.col("second") / 3600).cast("int"),
-        "account_id": _own(native_account(F.col("user"), F.col("second_account"))),
+        "account_id": _own(native_account(F.col("person"), F.col("second_account"))),
         "item_id": F.when(F.col("has_item"), _own(F.concat(F.lit("i"), F.col("item_number").cast("string")))),
         "order_id": F.when(ordered, _own(F.concat(F.lit("o"), F.col("origin").cast("string")))),
         "event_type": kind,

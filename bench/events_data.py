@@ -90,9 +90,9 @@ def new_day(spark: SparkSession, shop: Shop) -> DataFrame:
 
 def accounts(spark: SparkSession, shop: Shop) -> DataFrame:
     """One version of each account, known before the first event; the accounts of one user share a key."""
-    draws, user = Draws(shop.seed), F.col("user")
+    draws, user = Draws(shop.seed), F.col("person")
     both = F.when(has_two(draws, user), F.array(F.lit(0), F.lit(1))).otherwise(F.array(F.lit(0)))
-    rows = spark.range(0, shop.users, 1, 4).select(F.col("id").alias("user"), F.explode(both).alias("second"))
+    rows = spark.range(0, shop.users, 1, 4).withColumnRenamed("id", "person").select("person", F.explode(both).alias("second"))
     age = draws.below(F.lit(1000), "age", user, F.col("second")).cast("int")
     since = F.date_sub(F.lit(shop.first_day), age + 1)
     stated = {

@@ -71,6 +71,7 @@ class Measured:
     differences: dict[str, Differences] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
     profile: list[SparkStage] = field(default_factory=list)
+    profiled: Side = field(default_factory=Side)
     low_heap: dict[str, Any] = field(default_factory=dict)
 
     def side(self, name: str) -> Side:
@@ -169,11 +170,11 @@ def sizes(place: Place, measured: Measured) -> None:
 
 
 def profile(place: Place, measured: Measured) -> None:
-    """Run the full rebuild and a night once more with Spark's event log, which costs time and so is not timed."""
+    """Run the full rebuild once more with Spark's event log, which costs time and so is not timed."""
     logs = place.work / "event-log"
     shutil.rmtree(logs, ignore_errors=True)
     lake = clone(place.base / "lake", place.work / "profiled")
-    place.stages(Side(), lake, write_conf(place.work / "conf"), FULL, event_log=logs)
+    place.stages(measured.profiled, lake, write_conf(place.work / "conf"), FULL, event_log=logs)
     measured.profile = spark_stages(logs)
     shutil.rmtree(lake)
 

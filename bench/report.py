@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from event_log import by_group
+from event_log import busy_seconds, by_group
 from measure import FULL, KEY_TILES, PER_USER
 from processes import MIB
 
@@ -116,18 +116,13 @@ def differences_text(measured: Measured) -> str:
 
 def profile_table(measured: Measured) -> str:
     """Spark's own metrics of the full rebuild, by stage of the pipeline, and the heaviest stages of Spark."""
-    rows = [
-        (
-            "| stage | tasks | task s | CPU s | GC s | rows read | MiB read | MiB written | shuffle read | shuffle written "
-            "| spilled from memory | to disk |"
-        ),
-        "| --- |" + " ---: |" * 11,
-    ]
+    names = ["seconds", "with a task running", "tasks", "task s", "CPU s", "GC s", "rows read", "MiB read", "MiB written"]
+    names += ["shuffle read", "shuffle written", "spilled from memory", "to disk"]
+    rows = [f"| stage | {' | '.join(names)} |", "| --- |" + " ---: |" * len(names)]
     for name, work in by_group(measured.profile).items():
-        rows.append(
-            f"| {name} | {work.tasks:,} | {work.seconds:,.1f} | {work.cpu_seconds:,.1f} | {work.gc_seconds:,.1f} | {work.rows_read:,} "
-            + _mib(work.bytes_read, work.bytes_written, work.shuffle_read, work.shuffle_written, work.spilled_memory, work.spilled_disk)
-        )
+        figures = f"{work.tasks:,} | {work.seconds:,.1f} | {work.cpu_seconds:,.1f} | {work.gc_seconds:,.1f} | {work.rows_read:,}"
+        moved = _mib(work.bytes_read, work.bytes_written, work.shuffle_read, work.shuffle_written, work.spilled_memory, work.spilled_disk)
+        rows.append(f"| {name} | {_clock(measured, name)} | {figures} {moved}")
     rows += ["", "| stage | Spark stage | tasks | task s | MiB read | shuffle read | shuffle written | spilled to disk | operators |"]
     rows.append("| --- |" + " ---: |" * 7 + " --- |")
     heaviest = sorted(measured.profile, key=lambda stage: -stage.work.seconds)[:_HEAVIEST]
@@ -136,6 +131,11 @@ def profile_table(measured: Measured) -> str:
         figures = _mib(work.bytes_read, work.shuffle_read, work.shuffle_written, work.spilled_disk)
         rows.append(f"| {stage.group} | {stage.number} | {work.tasks} | {work.seconds:,.1f} {figures} {', '.join(stage.operators)} |")
     return "\n".join(rows)
+
+
+def _clock(measured: Measured, stage: str) -> str:
+    seconds = measured.profiled.stages[-1].get(stage)
+    return f"{'' if seconds is None else f'{seconds:,.1f}'} | {busy_seconds(measured.profile, stage):,.1f}"
 
 
 def _mib(*sizes: int) -> str:
