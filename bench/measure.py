@@ -15,7 +15,7 @@ from differences import compare
 from event_log import spark_stages
 from events_shape import AS_OF
 from live_files import live_bytes
-from peer import features
+from peer_query import stored
 from processes import timed
 
 from persona_spark.config.load import load_conf
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 FULL = ["identify", "tile", "features"]
 PER_USER = ["score", "tag", "assign", "publish"]
 NIGHTLY = ["ingest", *FULL, *PER_USER, "user_profile"]
-KEY_TILES = ("account_day_key",)
-"""Tables of the key tiles."""
+KEY_TILES = "account_*key"
+"""Names of the tables of the key tiles."""
 TODAY, TOMORROW = AS_OF.isoformat(), (AS_OF + timedelta(days=1)).isoformat()
 
 
@@ -159,14 +159,15 @@ def hold_against_peer(place: Place, measured: Measured) -> None:
         conf = place.work / ("preferences-conf" if name == "preferences" else "conf") / "bench.yaml"
         if name == "night":
             place.peer(measured.side("night duckdb"), lake, conf, place.work / "night.parquet", day)
-        measured.differences[name] = compare(lake, day, place.work / f"{name}.parquet", features(load_conf(conf).features))
+        measured.differences[name] = compare(lake, day, place.work / f"{name}.parquet", stored(load_conf(conf).features))
 
 
 def sizes(place: Place, measured: Measured) -> None:
-    """Bytes of events, of key tiles and of all tiles after the full rebuild."""
-    for name in ("events", *KEY_TILES, "account_day", "account_order", "account_session", "user_features"):
-        if (place.work / "full" / name).exists():
-            measured.sizes[name] = live_bytes(place.work / "full" / name)
+    """Bytes of events, of the key tiles and of the other tables that the full rebuild wrote."""
+    full = place.work / "full"
+    for name in ("events", "account_day", "account_order", "account_session", "user_features"):
+        measured.sizes[name] = live_bytes(full / name)
+    measured.sizes["key tiles"] = sum(live_bytes(table) for table in full.glob(KEY_TILES))
 
 
 def profile(place: Place, measured: Measured) -> None:

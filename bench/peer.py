@@ -14,18 +14,20 @@ from typing import TYPE_CHECKING
 
 import duckdb
 from live_files import as_list, live_files
-from peer_parts import MORE, Query, attributes, counted, dates_and_gaps, firsts, known_measures, preference, understood, user_days, windows
+from peer_dates import attributes, dates_and_gaps, streaks
+from peer_keys import gap_within, preference
+from peer_measures import KEYS, counted, day_windows, firsts, user_days
+from peer_query import entries, measures
 
 from persona_spark.config.load import load_conf
-from persona_spark.config.tile_tables import user_features_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from peer_query import Query
+
     from persona_spark.config.features import FeaturesSpec
     from persona_spark.config.load import Conf
-
-_NOT_FEATURES = ("as_of", "user_id", "ingest_seq", "definition", "code")
 
 
 def compute(connection: duckdb.DuckDBPyConnection, lake: Path, conf: Conf, as_of: date, out: Path) -> dict[str, float]:
@@ -49,7 +51,7 @@ def compute(connection: duckdb.DuckDBPyConnection, lake: Path, conf: Conf, as_of
 def _columns(queries: list[Query]) -> Iterator[str]:
     yield from ("user_id", "account_ids")
     for query in queries:
-        yield from (f'coalesce("{name}", 0) AS "{name}"' if query.zero else f'"{name}"' for name in query.columns)
+        yield from (f'coalesce("{name}", 0) AS "{name}"' if name in query.zero else f'"{name}"' for name in query.columns)
 
 
 def _sources(connection: duckdb.DuckDBPyConnection, lake: Path, as_of: date, make: Callable[..., None]) -> None:
@@ -86,26 +88,23 @@ def _queries(conf: Conf, as_of: date, make: Callable[..., None]) -> Iterator[Que
 
 
 def _builders(spec: FeaturesSpec, zone: str, as_of: date, make: Callable[..., None]) -> Iterator[Query | None]:
-    yield windows(spec, as_of)
-    measures = known_measures(spec)
-    for kind in ("orders", "sessions"):
-        if any(measure.distinct == kind for measure in measures.values()):
+    """Every kind of feature; later ones read the tables of earlier ones."""
+    yield day_windows(spec, as_of)
+    distinct = [name for name, measure in measures(spec, "days").items() if measure.distinct]
+    for kind in KEYS:
+        mine = measures(spec, kind)
+        if mine:
             make(f"firsts_{kind}", firsts(spec, kind))
             yield counted(spec, kind, as_of)
-    for name, measure in measures.items():
-        if measure.distinct:
-            yield dates_and_gaps(spec, name)
-    for name, entry in spec.preferences.items():
-        if understood("preferences", entry):
-            yield preference(spec, name, entry)
+        distinct += [name for name, measure in mine.items() if measure.distinct]
+    for name in distinct:
+        yield dates_and_gaps(spec, name)
+        yield streaks(spec, name)
+    for name in entries(spec, "preferences"):
+        yield preference(spec, name)
+    for name in entries(spec, "gaps"):
+        yield gap_within(spec, name)
     yield attributes(spec, as_of, zone)
-    for builder in MORE:
-        yield builder(spec, as_of)
-
-
-def features(spec: FeaturesSpec) -> list[str]:
-    """Columns of `user_features` that say something of the user."""
-    return [name for name in user_features_table(spec).names if name not in _NOT_FEATURES]
 
 
 def main() -> None:

@@ -62,6 +62,16 @@ def hour_band(spec: FeaturesSpec) -> str:
     return f"CASE {cases} END" if cases else "NULL"
 
 
+def price_band(spec: FeaturesSpec) -> str:
+    """The band of prices that an event falls in; definitions may know none."""
+    found = getattr(spec, "price_bands", None)
+    if found is None:
+        return "NULL"
+    falling = sorted(found.bands.items(), key=lambda band: -band[1])
+    cases = " ".join(f"WHEN ({duckdb_sql(found.of)}) >= {least} THEN '{name}'" for name, least in falling)
+    return f"CASE {cases} END"
+
+
 def bands(windows: Sequence[Window]) -> list[int]:
     """The ages at which a window ends or begins, rising; days between two edges are in the same windows."""
     return sorted({edge for window in windows for edge in (window.offset, window.oldest) if edge})

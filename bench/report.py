@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from event_log import busy_seconds, by_group
-from measure import FULL, KEY_TILES, PER_USER
+from measure import FULL, PER_USER
 from processes import MIB
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def goals(measured: Measured, plain: Measured | None) -> Iterator[Goal]:
         yield Goal("preferences alone, from events", _against(ours, theirs), ours / theirs, 4, 3)
     if "night spark" in sides:
         yield from _night(measured)
-    tiles, events = sum(measured.sizes.get(name, 0) for name in KEY_TILES), measured.sizes["events"]
+    tiles, events = measured.sizes["key tiles"], measured.sizes["events"]
     yield Goal("key tiles against events, bytes", f"{tiles / MIB:,.0f} / {events / MIB:,.0f} MiB", tiles / events, 1)
     if plain is not None:
         ours, even = full.seconds(), plain.sides["full spark"].seconds()
