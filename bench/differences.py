@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+ROUNDED, ROUNDED_BY = "_logs", 100
+"""Columns so called are sums of rounded logarithms, which two libraries may round apart by one each; so many are no difference."""
+
 
 @dataclass(frozen=True)
 class Differences:
@@ -48,7 +51,7 @@ def compare(lake: Path, as_of: str, peer: Path, columns: Sequence[str]) -> Diffe
     connection = duckdb.connect()
     found = {row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM read_parquet({theirs})").fetchall()}
     both = [name for name in columns if name in found]
-    cells = ", ".join(f'count_if(ours."{name}" IS DISTINCT FROM theirs."{name}")' for name in both)
+    cells = ", ".join(f"count_if({_differs(name)})" for name in both)
     lonely = "count_if(ours.user_id IS NULL OR theirs.user_id IS NULL)"
     row = connection.execute(
         f"""SELECT count(*), {lonely}, {cells}
@@ -57,3 +60,10 @@ def compare(lake: Path, as_of: str, peer: Path, columns: Sequence[str]) -> Diffe
     if row is None:
         raise SystemExit("the comparison gave nothing")
     return Differences(row[0], row[1], dict(zip(both, row[2:], strict=True)), tuple(name for name in columns if name not in found))
+
+
+def _differs(name: str) -> str:
+    ours, theirs = f'ours."{name}"', f'theirs."{name}"'
+    if name.endswith(ROUNDED):
+        return f"coalesce(abs({ours} - {theirs}) > {ROUNDED_BY}, ({ours} IS NULL) <> ({theirs} IS NULL))"
+    return f"{ours} IS DISTINCT FROM {theirs}"
