@@ -37,20 +37,19 @@ def data_of(shop: Shop, out: Path, heap: str) -> Path:
 
 def measure_all(place: Place, measured: Measured, options: argparse.Namespace, *, only_full: bool) -> None:
     """All measurements of one data set."""
+    last = options.rounds - 1
     for number in range(options.rounds):
-        measure.full_rebuild(place, measured)
+        measure.full_rebuild(place, measured, profile=options.profile and number == last)
         if not only_full:
             measure.preferences(place, measured)
         print(f"  round {number + 1} of {options.rounds}: full rebuild{'' if only_full else ' and preferences'} done", flush=True)
     if not only_full:
         measure.first_release(place, measured)
-        for _ in range(options.rounds):
-            measure.night(place, measured)
+        for number in range(options.rounds):
+            measure.night(place, measured, profile=options.profile and number == last)
         print("  nights done", flush=True)
     measure.sizes(place, measured)
     measure.hold_against_peer(place, measured)
-    if options.profile:
-        measure.profile(place, measured)
     if options.low_heap and not only_full:
         measure.low_heap(place, measured, options.low_heap)
 
@@ -70,8 +69,8 @@ def run_one(shop: Shop, options: argparse.Namespace, plain: Measured | None = No
     print(report.memory_text(measured, options.heap) + "\n")
     print(report.differences_text(measured) + "\n")
     print(report.stage_table(measured) + "\n")
-    if measured.profile:
-        print(report.profile_table(measured) + "\n")
+    for name in measured.profiles:
+        print(report.profile_table(measured, name) + "\n")
     (out / f"{shop.name}.json").write_text(json.dumps(asdict(measured), default=str, indent=1), encoding="utf-8")
     if not options.keep:
         shutil.rmtree(place.work)
@@ -85,7 +84,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="medians are of so many")
     parser.add_argument("--heap", default="8g", help="heap of Spark's driver, and DuckDB's limit")
     parser.add_argument("--low-heap", help="also run the full rebuild of the largest size with this heap, such as 4g")
-    parser.add_argument("--profile", action=argparse.BooleanOptionalAction, default=True, help="also tell stages apart by Spark's metrics")
+    parser.add_argument(
+        "--profile",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="keep Spark's metrics of the last round, which costs it some percent",
+    )
     parser.add_argument("--keep", action="store_true", help="leave the lakes that were made where they are")
     add_shop_options(parser)
     options = parser.parse_args()

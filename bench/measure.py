@@ -70,8 +70,7 @@ class Measured:
     sides: dict[str, Side] = field(default_factory=dict)
     differences: dict[str, Differences] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
-    profile: list[SparkStage] = field(default_factory=list)
-    profiled: Side = field(default_factory=Side)
+    profiles: dict[str, list[SparkStage]] = field(default_factory=dict)
     low_heap: dict[str, Any] = field(default_factory=dict)
 
     def side(self, name: str) -> Side:
@@ -93,12 +92,14 @@ class Place:
     work: Path
     heap: str
 
-    def stages(self, side: Side, lake: Path, conf: Path, stages: list[str], day: str = TODAY, **options: Path) -> None:
-        """Run stages with Spark; `options` are further options of the command."""
+    def stages(self, side: Side, lake: Path, conf: Path, stages: list[str], *, day: str = TODAY, events: Path | None = None) -> None:
+        """Run stages with Spark; `events` is a folder for its event log."""
         log = self.work / f"spark-{stages[0]}-{day}.log"
         command = ["bench/spark_stages.py", "--lake", str(lake), "--conf", str(conf), "--as-of", day, "--stages", *stages]
-        further = [text for name, value in options.items() for text in (f"--{name.replace('_', '-')}", str(value))]
-        part = timed([*command, *further], log, {"SPARK_DRIVER_MEMORY": self.heap, FEED_VARIABLE: str(self.base / "feed")})
+        if events:
+            shutil.rmtree(events, ignore_errors=True)
+            command += ["--event-log", str(events)]
+        part = timed(command, log, {"SPARK_DRIVER_MEMORY": self.heap, FEED_VARIABLE: str(self.base / "feed")})
         told = last_json(log)
         side.stages.append({stage["stage"]: stage["seconds"] for stage in told["stages"]})
         side.starts.append(told["session"])
@@ -122,10 +123,13 @@ def last_json(log: Path) -> dict[str, Any]:
     return told
 
 
-def full_rebuild(place: Place, measured: Measured) -> None:
+def full_rebuild(place: Place, measured: Measured, *, profile: bool) -> None:
     """One round of everything from events to features, by both; leaves the lake as `work`/full."""
     lake, conf = clone(place.base / "lake", place.work / "full"), write_conf(place.work / "conf")
-    place.stages(measured.side("full spark"), lake, conf, FULL)
+    events = place.work / "events-full" if profile else None
+    place.stages(measured.side("full spark"), lake, conf, FULL, events=events)
+    if events:
+        measured.profiles["full spark"] = spark_stages(events)
     place.peer(measured.side("full duckdb"), lake, conf, place.work / "full.parquet")
 
 
@@ -143,10 +147,13 @@ def first_release(place: Place, measured: Measured) -> None:
     )
 
 
-def night(place: Place, measured: Measured) -> None:
+def night(place: Place, measured: Measured, *, profile: bool) -> None:
     """One round of a night: one new day's files are taken in, and all stages follow; leaves the lake as `work`/night."""
     lake, conf = clone(place.work / "full", place.work / "night"), place.work / "conf" / "bench.yaml"
-    place.stages(measured.side("night spark"), lake, conf, NIGHTLY, TOMORROW)
+    events = place.work / "events-night" if profile else None
+    place.stages(measured.side("night spark"), lake, conf, NIGHTLY, day=TOMORROW, events=events)
+    if events:
+        measured.profiles["night spark"] = spark_stages(events)
 
 
 def hold_against_peer(place: Place, measured: Measured) -> None:
@@ -170,23 +177,12 @@ def sizes(place: Place, measured: Measured) -> None:
     measured.sizes["key tiles"] = sum(live_bytes(table) for table in full.glob(KEY_TILES))
 
 
-def profile(place: Place, measured: Measured) -> None:
-    """Run the full rebuild once more with Spark's event log, which costs time and so is not timed."""
-    logs = place.work / "event-log"
-    shutil.rmtree(logs, ignore_errors=True)
-    lake = clone(place.base / "lake", place.work / "profiled")
-    place.stages(measured.profiled, lake, write_conf(place.work / "conf"), FULL, event_log=logs)
-    measured.profile = spark_stages(logs)
-    shutil.rmtree(lake)
-
-
 def low_heap(place: Place, measured: Measured, heap: str) -> None:
     """Run the full rebuild with a small heap: whether it ends, and what it spills."""
-    logs = place.work / "event-log-low"
-    shutil.rmtree(logs, ignore_errors=True)
+    logs = place.work / "events-low"
     lake, side = clone(place.base / "lake", place.work / "low"), Side()
     try:
-        Place(place.base, place.work, heap).stages(side, lake, write_conf(place.work / "conf"), FULL, event_log=logs)
+        Place(place.base, place.work, heap).stages(side, lake, write_conf(place.work / "conf"), FULL, events=logs)
     except SystemExit as error:
         measured.low_heap = {"heap": heap, "error": str(error)[-400:]}
         return

@@ -114,28 +114,24 @@ def differences_text(measured: Measured) -> str:
     return "\n".join(lines)
 
 
-def profile_table(measured: Measured) -> str:
-    """Spark's own metrics of the full rebuild, by stage of the pipeline, and the heaviest stages of Spark."""
-    names = ["seconds", "with a task running", "tasks", "task s", "CPU s", "GC s", "rows read", "MiB read", "MiB written"]
+def profile_table(measured: Measured, name: str) -> str:
+    """Spark's own metrics of the last round of a measurement, by stage of the pipeline, and the heaviest stages of Spark."""
+    profile, clock = measured.profiles[name], measured.sides[name].stages[-1]
+    names = [f"seconds ({name})", "with a task running", "tasks", "task s", "CPU s", "GC s", "rows read", "MiB read", "MiB written"]
     names += ["shuffle read", "shuffle written", "spilled from memory", "to disk"]
     rows = [f"| stage | {' | '.join(names)} |", "| --- |" + " ---: |" * len(names)]
-    for name, work in by_group(measured.profile).items():
+    for stage, work in by_group(profile).items():
+        busy = f"{clock[stage]:,.1f} | {busy_seconds(profile, stage):,.1f}" if stage in clock else " | "
         figures = f"{work.tasks:,} | {work.seconds:,.1f} | {work.cpu_seconds:,.1f} | {work.gc_seconds:,.1f} | {work.rows_read:,}"
         moved = _mib(work.bytes_read, work.bytes_written, work.shuffle_read, work.shuffle_written, work.spilled_memory, work.spilled_disk)
-        rows.append(f"| {name} | {_clock(measured, name)} | {figures} {moved}")
+        rows.append(f"| {stage} | {busy} | {figures} {moved}")
     rows += ["", "| stage | Spark stage | tasks | task s | MiB read | shuffle read | shuffle written | spilled to disk | operators |"]
     rows.append("| --- |" + " ---: |" * 7 + " --- |")
-    heaviest = sorted(measured.profile, key=lambda stage: -stage.work.seconds)[:_HEAVIEST]
-    for stage in heaviest:
-        work = stage.work
+    for heavy in sorted(profile, key=lambda stage: -stage.work.seconds)[:_HEAVIEST]:
+        work = heavy.work
         figures = _mib(work.bytes_read, work.shuffle_read, work.shuffle_written, work.spilled_disk)
-        rows.append(f"| {stage.group} | {stage.number} | {work.tasks} | {work.seconds:,.1f} {figures} {', '.join(stage.operators)} |")
+        rows.append(f"| {heavy.group} | {heavy.number} | {work.tasks} | {work.seconds:,.1f} {figures} {', '.join(heavy.operators)} |")
     return "\n".join(rows)
-
-
-def _clock(measured: Measured, stage: str) -> str:
-    seconds = measured.profiled.stages[-1].get(stage)
-    return f"{'' if seconds is None else f'{seconds:,.1f}'} | {busy_seconds(measured.profile, stage):,.1f}"
 
 
 def _mib(*sizes: int) -> str:
