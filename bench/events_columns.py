@@ -169,7 +169,7 @@ def event_columns(shop: Shop) -> dict[str, Column]:
         "item_id": F.when(F.col("has_item"), _own(F.concat(F.lit("i"), F.col("item_number").cast("string")))),
         "order_id": F.when(ordered, _own(F.concat(F.lit("o"), F.col("origin").cast("string")))),
         "event_type": kind,
-        "session_id": F.when(kind != "service", _own(F.concat(F.lit("s"), F.col("visit").cast("string")))),
+        "session_id": F.when(kind != "service", _own(F.concat_ws("-", F.lit("s"), F.col("visit"), F.nullif(F.col("lag"), F.lit(0))))),
         "category": F.when(F.col("has_item"), F.concat(F.lit("category "), F.col("category_number").cast("string"))),
         "brand": F.when(
             F.col("has_item"),

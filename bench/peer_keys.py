@@ -63,7 +63,7 @@ def _aggregates(entry: Preference, *, touched: bool) -> dict[str, str]:
         "__total": f"sum(weight){_POSITIVE}::BIGINT",
         "__events": f"sum(events){_POSITIVE}::BIGINT",
         "__count": f"count(*){_POSITIVE}",
-        "__logs": f"sum(CAST(round(weight * (ln(weight) / ln(2)) * {LOGS}) AS BIGINT)){_POSITIVE}::BIGINT",
+        "__logs": f"sum(CAST(round(weight * (ln(greatest(weight, 1)) / ln(2)) * {LOGS}) AS BIGINT)){_POSITIVE}::BIGINT",
     }
     moments = {"__first": "min({'at': first, 'key': key})", "__last": "min({'at': -last, 'key': key})"}
     return taken | (moments if touched else {})
@@ -75,7 +75,7 @@ def _told(name: str) -> dict[str, str]:
         preferred(name): "__best.key",
         f"{preferred(name)}_weight": "-__best.minus",
         f"{preferred(name)}_total": "__total",
-        f"top_{name}": "list_transform(__most, one -> {'key': one.key, 'weight': -one.minus})",
+        f"top_{name}": "list_transform(__most, lambda one: {'key': one.key, 'weight': -one.minus})",
         f"{preferred(name)}_events": "__events",
         f"{name}_count": "__count",
         f"{name}_logs": "__logs",
