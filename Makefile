@@ -8,6 +8,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 USERS ?= 50000
 DAYS ?= 365
+ROUNDS ?= 3
+HEAP ?= 8g
 
 PYTHONS := $(or $(PYTHON),python3.11 python3.12 python3.13 python3)
 NO_PYTHON := Python 3.11 or newer was not found (looked for $(PYTHONS)). Install it, or name it: make PYTHON=/path/to/python3
@@ -16,7 +18,7 @@ NO_PYTHON := Python 3.11 or newer was not found (looked for $(PYTHONS)). Install
 help: ## Print this help
 	@echo "persona-spark: user profiles at scale on Spark and Delta"
 	@echo
-	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | while IFS=$$'\t' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | while IFS=$$'\t' read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
 	@echo
 	@echo "Needs Python 3.11+, Java 17+ and make. First time: make demo"
 
@@ -47,7 +49,16 @@ test: check ## Everything that CI runs: check, then all tests
 	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 .PHONY: bench
-bench: dev ## Time a simulated shop end to end (make bench USERS=50000 DAYS=365)
+bench: dev ## Measure 1 and 10 million events against DuckDB, and print goals and what was reached (ROUNDS=3 HEAP=8g)
+	$(BIN)/python bench/compare.py --events 1000000 10000000 --rounds $(ROUNDS) --heap $(HEAP)
+
+.PHONY: bench-large
+bench-large: dev ## The same with 100 million events too, without affinity, with skew, and with a small heap: hours
+	$(BIN)/python bench/compare.py --events 1000000 10000000 100000000 --rounds $(ROUNDS) --heap $(HEAP) \
+		--low-heap 4g --no-affinity --skew
+
+.PHONY: bench-shop
+bench-shop: dev ## Time a simulated shop end to end (make bench-shop USERS=50000 DAYS=365)
 	$(BIN)/python bench/end_to_end.py --users $(USERS) --days $(DAYS)
 
 .PHONY: docs
