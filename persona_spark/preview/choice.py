@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from persona_spark.config.base import near_miss
-from persona_spark.config.expression import compile_expression
+from persona_spark.config.expression import ExpressionError, compile_expression
 from persona_spark.config.features_columns import derived_expr, derived_name, derived_windows, windowed
 from persona_spark.errors import UsageError
 
@@ -50,8 +50,8 @@ def choose(spec: FeaturesSpec, name: str) -> Choice:
             f"there is no feature {name!r} ({near_miss(name, known)}): name a definition of the features file, or one of its columns"
         )
     places = dict.fromkeys((feature.group, feature.source) for feature in found)
-    label = _entry(spec, *next(iter(places))).label.en if len(places) == 1 < len(found) else ""
-    return Choice(name, tuple(found), tuple(_definition(spec, group, source) for group, source in places), label)
+    label = getattr(_entry(spec, *next(iter(places))), "label", None) if len(places) == 1 < len(found) else None
+    return Choice(name, tuple(found), tuple(_definition(spec, group, source) for group, source in places), label.en if label else "")
 
 
 def inputs_of(spec: FeaturesSpec, feature: FeatureColumn) -> tuple[str, ...]:
@@ -69,7 +69,9 @@ def inputs_of(spec: FeaturesSpec, feature: FeatureColumn) -> tuple[str, ...]:
 
 
 def _entry(spec: FeaturesSpec, group: str, source: str) -> Any:
-    return (getattr(spec, group, None) or {}).get(source)
+    """The definition; None for a column that has none of its own in the file."""
+    entries = getattr(spec, group, None)
+    return entries.get(source) if isinstance(entries, dict) else None
 
 
 def _read_by(spec: FeaturesSpec, entry: Any, feature: FeatureColumn) -> tuple[str, ...]:
@@ -78,13 +80,16 @@ def _read_by(spec: FeaturesSpec, entry: Any, feature: FeatureColumn) -> tuple[st
         return ()
     windows = derived_windows(spec, expr)
     window = next((window for window in windows if derived_name(feature.source, window) == feature.column.name), windows[0])
-    return compile_expression(derived_expr(expr, window)).columns
+    try:
+        return compile_expression(derived_expr(expr, window)).columns
+    except ExpressionError:  # of a section whose expressions are written for something else than a row
+        return ()
 
 
 def _measured(spec: FeaturesSpec, entry: Any) -> tuple[str, ...]:
     """The longest window of the measure of which a date or a gap is taken."""
     measures = (getattr(entry, place, None) for place in _MEASURED_BY)
-    return tuple(windowed(name, spec.parsed_windows[-1]) for name in measures if name in spec.measures)
+    return tuple(windowed(name, spec.parsed_windows[-1]) for name in measures if isinstance(name, str) and name in spec.measures)
 
 
 def _definition(spec: FeaturesSpec, group: str, source: str) -> str:
