@@ -14,9 +14,12 @@ from persona_spark.config.features_columns import (
     derived_type,
     derived_windows,
     preferred,
-    stored_windowed,
+    spread,
+    top,
+    touch,
     windowed,
 )
+from persona_spark.config.features_parts import LOGS, parts
 from persona_spark.config.tile_tables import user_features_table
 from persona_spark.errors import LakeError, UsageError
 from persona_spark.schema import MONEY, USER_SCORES, USER_SEGMENTS, USER_TAGS
@@ -36,6 +39,8 @@ if TYPE_CHECKING:
 __all__ = ["profile_columns", "profile_frame", "published", "user_features_table"]
 
 PARTS = ("scores", "tags", "segments")
+_MINOR_UNITS = 100
+_Z = 1.959963984540054
 
 
 def profile_columns(spec: FeaturesSpec) -> tuple[ContractColumn, ...]:
@@ -78,7 +83,15 @@ def profile_frame(lake: Lake, conf: Conf, as_of: date, parts: Collection[str] = 
 def published(raw: DataFrame, spec: FeaturesSpec) -> DataFrame:
     """Rows of `user_features` with the columns of `profile_columns`."""
     base = raw.select(
-        "user_id", "as_of", "account_ids", *_attributes(spec), *_dates(spec), *spec.gaps, *_measures(spec), *_preferences(spec)
+        "user_id",
+        "as_of",
+        "account_ids",
+        *_attributes(spec),
+        *_dates(spec),
+        *_gaps(spec),
+        *spec.streaks,
+        *_measures(spec),
+        *_preferences(spec),
     )
     derived = base.select("*", *_derived(spec))
     return derived.select(*(column.name for column in spec.profile_columns()))
@@ -115,19 +128,57 @@ def _dates(spec: FeaturesSpec) -> Iterator[Column]:
         yield F.date_diff(F.col("as_of"), F.col(name)).alias(days_since(name))
 
 
+def _gaps(spec: FeaturesSpec) -> Iterator[Column]:
+    for name in spec.gaps:
+        number, total = F.col(f"{name}_number"), F.col(f"{name}_sum")
+        yield F.when(number > 0, total.cast("double") / number).alias(name)
+        yield F.when(number > 1, _deviation(number, total, F.col(f"{name}_squares"))).alias(spread(name))
+
+
 def _measures(spec: FeaturesSpec) -> Iterator[Column]:
     for name, measure in spec.measures.items():
-        for window in spec.parsed_windows:
-            stored = F.col(stored_windowed(spec, name, window))
-            value = (stored.cast("decimal(20,0)") / F.lit(100)).cast(MONEY) if measure.unit == "money" else stored
+        for window in spec.windows_of(name):
+            stored = [F.col(part.over(window)) for part in parts(spec, name)]
+            if measure.take == "spread":
+                deviation = F.when(stored[0] > 0, _deviation(*stored))
+                value = (deviation / F.lit(_MINOR_UNITS)).cast(MONEY) if measure.unit == "money" else deviation
+            else:
+                value = (stored[0].cast("decimal(20,0)") / F.lit(_MINOR_UNITS)).cast(MONEY) if measure.unit == "money" else stored[0]
             yield value.alias(windowed(name, window))
 
 
+def _deviation(number: Column, total: Column, squares: Column) -> Column:
+    """Population standard deviation from whole numbers: the difference is exact, so that it is zero for equal values."""
+    n, total = number.cast("decimal(18,0)"), total.cast("decimal(18,0)")
+    difference = F.try_subtract(F.try_multiply(n, squares.cast("decimal(38,0)")), total * total)
+    return F.sqrt(difference.cast("double")) / number
+
+
 def _preferences(spec: FeaturesSpec) -> Iterator[Column]:
-    for name in spec.preferences:
-        yield F.col(preferred(name))
-        weight, total = F.col(f"{preferred(name)}_weight"), F.col(f"{preferred(name)}_total")
-        yield (weight.cast("double") / total.cast("double")).alias(f"{preferred(name)}_share")
+    for name, preference in spec.preferences.items():
+        total, events = F.col(f"{preferred(name)}_total").cast("double"), F.col(f"{preferred(name)}_events").cast("double")
+        first = F.get(F.col(top(name)), F.lit(0))
+        share = first.getField("weight").cast("double") / total
+        yield first.getField("key").alias(preferred(name))
+        yield share.alias(f"{preferred(name)}_share")
+        yield _least_share(share, events).alias(f"{preferred(name)}_confidence")
+        yield F.transform(F.col(top(name)), lambda key: _with_share(key, total)).alias(top(name))  # noqa: B023 - called at once
+        yield F.col(f"{name}_count")
+        entropy = F.log2(total) - F.col(f"{name}_logs").cast("double") / F.lit(LOGS) / total
+        yield F.when(entropy < 0, 0.0).otherwise(entropy).alias(f"{name}_diversity")
+        if preference.touch:
+            yield from (F.col(touch(which, name)) for which in ("first", "last"))
+
+
+def _with_share(key: Column, total: Column) -> Column:
+    return F.struct(key.getField("key").alias("key"), (key.getField("weight").cast("double") / total).alias("share"))
+
+
+def _least_share(share: Column, events: Column) -> Column:
+    """Lower end of Wilson's interval at 95 % (Wilson, "Probable inference, the law of succession, and statistical inference", 1927)."""
+    z2 = F.lit(_Z * _Z)
+    spread_ = F.lit(_Z) * F.sqrt(share * (F.lit(1.0) - share) / events + z2 / (F.lit(4.0) * events * events))
+    return (share + z2 / (F.lit(2.0) * events) - spread_) / (F.lit(1.0) + z2 / events)
 
 
 def _derived(spec: FeaturesSpec) -> Iterator[Column]:

@@ -57,10 +57,11 @@ class Table:
         name: the table's name, which is also its folder in a lake that is a folder.
         comment: grain and purpose in a sentence.
         columns: in the order in which they are stored.
-        key: columns that identify a row; never null.
+        key: columns that identify a row; never null, unless `null_keys`.
         partition_by: columns that lay out the files.
         deletion_vectors: whether removed rows may be marked instead of rewriting their files; only for tables that nothing but the
             pipeline reads, since readers must know of them.
+        null_keys: whether columns of the key that allow null may hold it.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Table:
     key: tuple[str, ...]
     partition_by: tuple[str, ...] = ()
     deletion_vectors: bool = False
+    null_keys: bool = False
 
     def __post_init__(self) -> None:
         names = self.names
@@ -97,7 +99,7 @@ class Table:
 
     def may_be_null(self, column: Column) -> bool:
         """Whether `column` of this table may hold null."""
-        return column.nullable and column.name not in self.key
+        return column.nullable and (self.null_keys or column.name not in self.key)
 
 
 def _missing(name: str) -> Column:
@@ -144,6 +146,7 @@ EVENTS = Table(
         Column("amount_original", MONEY, "The same money in the feed's currency."),
         Column("currency", "string", "ISO 4217 code of amount_original."),
         Column("discount", MONEY, "Discount granted, in the reporting currency, >= 0."),
+        Column("price", MONEY, "List price of one piece in the reporting currency, from the feed or else from `items`."),
         Column("promotion_id", "string", "Promotion that the event belongs to; null outside promotions."),
         Column("dwell_seconds", "bigint", "Time spent, seconds, >= 0."),
         Column("content_type", "string", "Kind of content seen: short_video, live, article, ..."),

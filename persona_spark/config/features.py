@@ -8,116 +8,31 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any, Literal, Self
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from persona_spark.config.base import Label, Strict
+from persona_spark.config.base import Strict
 from persona_spark.config.features_check import find_problems
-from persona_spark.config.features_columns import FeatureColumn, feature_columns
+from persona_spark.config.features_columns import FeatureColumn, base_names, feature_columns
+from persona_spark.config.features_entries import (
+    Attribute,
+    DateFeature,
+    Derived,
+    GapFeature,
+    Measure,
+    Preference,
+    PriceBands,
+    Streak,
+)
 from persona_spark.schema import Column
 from persona_spark.time import Window
 from persona_spark.version import __version__
 
 if TYPE_CHECKING:
     from persona_spark.config.features_check import Problem
-
-Unit = Literal["count", "money", "pieces", "seconds"]
-
-
-class Entry(Strict):
-    """What every definition says about itself; the file's `owner` holds where an entry names none."""
-
-    label: Label
-    owner: str | None = None
-
-
-class Measure(Entry):
-    """What is counted or summed, event by event, or counted once although several events speak of it.
-
-    Attributes:
-        count: counts events.
-        sum: sums an expression over the columns of `events`; null adds nothing.
-        distinct: counts `days` on which a user did it, `orders` on the day they were first seen, `sessions` on their first day.
-        where: condition on an event; absent means all events.
-        unit: money is kept exactly, in minor units.
-    """
-
-    count: Literal[True] | None = None
-    sum: str | None = None
-    distinct: Literal["days", "orders", "sessions"] | None = None
-    where: str | None = None
-    unit: Unit = "count"
-
-    @property
-    def adds_up(self) -> bool:
-        """Whether the measure is a sum of account-days."""
-        return self.distinct is None
-
-    @property
-    def in_day_tile(self) -> bool:
-        """Whether the tile of an account's day holds the measure."""
-        return self.distinct in (None, "days")
-
-
-class Derived(Entry):
-    """A row-wise expression over other published columns; with `{w}` in it, one column a window.
-
-    Attributes:
-        expr: for example `paid_amount_{w} / order_count_{w}`.
-        unit: ratio and number are doubles, money is decimal(18,2), count is bigint.
-        null_when: in words, when there is no value.
-    """
-
-    expr: str
-    unit: Literal["ratio", "number", "money", "count"] = "ratio"
-    null_when: str
-
-
-class DateFeature(Entry):
-    """The first or last day on which a distinct measure counted; `<stem>_date` is also published as `days_since_<stem>`."""
-
-    first: str | None = None
-    last: str | None = None
-
-
-class GapFeature(Entry):
-    """Mean days between the distinct dates on which a distinct measure counted; null below two dates."""
-
-    between: str
-
-
-class Preference(Entry):
-    """The key with the largest decayed weight, counted from the user's own last event before as_of.
-
-    Attributes:
-        key: expression over the columns of `events` and `hour_band`; null keys do not count.
-        weights: whole numbers an event type; types not named do not count.
-        half_life_days: after so many days a weight is worth half.
-        half_lives: after so many half-lives it is worth nothing.
-    """
-
-    key: str
-    weights: dict[str, int] = Field(min_length=1)
-    half_life_days: int = Field(gt=0, le=3650)
-    half_lives: int = Field(default=8, gt=0, le=16)
-
-
-class Attribute(Entry):
-    """What the accounts say of a user: the last value stated before as_of.
-
-    Attributes:
-        type: Spark SQL type; a value that does not fit counts as not stated.
-        key: key in the accounts' attributes; default the attribute's name. `registered_at` is the column of that name.
-        expr: takes the place of a value that was not stated: an expression over other attributes and `as_of`.
-        personal: whether the value says something of a person that erasure and access rules care about.
-    """
-
-    type: Literal["string", "int", "bigint", "double", "boolean", "date"] = "string"
-    key: str | None = None
-    expr: str | None = None
-    personal: bool = False
 
 
 class FeaturesSpec(Strict):
@@ -126,10 +41,12 @@ class FeaturesSpec(Strict):
     owner: str
     windows: tuple[str, ...] = Field(min_length=1)
     hour_bands: dict[str, tuple[int, int]] = Field(default_factory=dict)
+    price_bands: PriceBands | None = None
     measures: dict[str, Measure] = Field(min_length=1)
     derived: dict[str, Derived] = Field(default_factory=dict)
     dates: dict[str, DateFeature] = Field(default_factory=dict)
     gaps: dict[str, GapFeature] = Field(default_factory=dict)
+    streaks: dict[str, Streak] = Field(default_factory=dict)
     preferences: dict[str, Preference] = Field(default_factory=dict)
     attributes: dict[str, Attribute] = Field(default_factory=dict)
 
@@ -147,14 +64,33 @@ class FeaturesSpec(Strict):
             raise _together(cls, [_as_detail(problem) for problem in problems])
         return spec
 
-    @property
+    @cached_property
     def parsed_windows(self) -> tuple[Window, ...]:
-        """The windows from the shortest to the longest."""
-        windows = (Window.parse(text) for text in self.windows)
-        return tuple(sorted(windows, key=lambda window: (window.days is None, window.days or 0)))
+        """The file's windows from the shortest to the longest."""
+        return _sorted(self.windows)
+
+    @cached_property
+    def all_windows(self) -> tuple[Window, ...]:
+        """Every window that any measure has."""
+        own = (label for measure in self.measures.values() for label in measure.windows or ())
+        return _sorted({*self.windows, *own})
+
+    @cached_property
+    def base_columns(self) -> frozenset[str]:
+        """Published columns that derived features may use."""
+        return frozenset(base_names(self))
+
+    def windows_of(self, measure: str) -> tuple[Window, ...]:
+        """The windows of a measure."""
+        own = self.measures[measure].windows
+        return self.parsed_windows if own is None else _sorted(own)
 
     def feature_columns(self) -> tuple[FeatureColumn, ...]:
         """Published attributes and features with label, owner, unit and ages, in the order in which they are published."""
+        return self._columns
+
+    @cached_property
+    def _columns(self) -> tuple[FeatureColumn, ...]:
         return feature_columns(self)
 
     def profile_columns(self) -> tuple[Column, ...]:
@@ -163,13 +99,16 @@ class FeaturesSpec(Strict):
             Column("user_id", "string", "The user.", nullable=False),
             Column("as_of", "date", "The day the row describes: events before it count.", nullable=False),
             Column("account_ids", "array<string>", "The user's accounts, sorted.", nullable=False),
-            *(feature.column for feature in feature_columns(self)),
+            *(feature.column for feature in self._columns),
         )
 
     def tile_digest(self) -> str:
         """Hash of what decides the content of the tiles: not of labels, windows, decay or attributes."""
-        keys = {name: [preference.key, preference.weights] for name, preference in self.preferences.items()}
-        return _hash([_meaning(self.model_dump(mode="json", include={"measures", "hour_bands"})), keys])
+        measures = {name: {**_bare(entry), "windows": None} for name, entry in self.model_dump(mode="json")["measures"].items()}
+        keys = {name: [each.key, each.weights, each.family, each.touch] for name, each in self.preferences.items()}
+        within = {name: [gap.between, gap.within] for name, gap in self.gaps.items() if gap.within}
+        bands = self.model_dump(mode="json", include={"hour_bands", "price_bands"})
+        return _hash([measures, keys, within, bands])
 
     def value_digest(self) -> str:
         """Hash of what decides the values of `user_features`: not of labels or owners, nor of what the last projection computes."""
@@ -179,7 +118,12 @@ class FeaturesSpec(Strict):
 
     def ages(self) -> tuple[int, ...]:
         """Ages in days (as_of minus a day's date) at which a day's events change a stored value of their user."""
-        return tuple(sorted({age for feature in feature_columns(self) if feature.group != "attributes" for age in feature.ages}))
+        return tuple(sorted({age for feature in self._columns if feature.group != "attributes" for age in feature.ages}))
+
+
+def _sorted(labels: Any) -> tuple[Window, ...]:
+    windows = (Window.parse(text) for text in labels)
+    return tuple(sorted(windows, key=lambda window: (window.oldest is None, window.oldest or 0, window.offset)))
 
 
 def _meaning(sections: dict[str, Any]) -> dict[str, Any]:

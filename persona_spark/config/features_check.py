@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from persona_spark.config.base import near_miss
 from persona_spark.config.expression import ExpressionError, compile_expression
-from persona_spark.config.features_columns import base_names, derived_expr, derived_windows, feature_columns
+from persona_spark.config.features_columns import derived_expr, derived_windows, feature_columns
 from persona_spark.errors import UsageError
 from persona_spark.schema import EVENT_TYPES, EVENTS, USER_SCORES
 from persona_spark.time import Window
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from persona_spark.config.features import FeaturesSpec
+    from persona_spark.config.features_entries import Measure
 
 _NAME = re.compile(r"^[a-z][a-z0-9_]*$")
 _HOURS = 24
@@ -25,6 +27,7 @@ _RESERVED = (
     "user_id", "as_of", "account_ids", "ingest_seq", "tags", "segment_id", "segment_name", "distance", "account_id", "event_date",
     "event_month", "order_id", "session_id", "release_id",
 )  # fmt: skip
+_SECTIONS = ("hour_bands", "measures", "derived", "dates", "gaps", "streaks", "preferences", "attributes")
 _REGISTERED_AT = "registered_at"
 
 
@@ -39,7 +42,8 @@ class Problem:
 def find_problems(spec: FeaturesSpec) -> list[Problem]:
     """Everything wrong with the meaning of a file whose form is right."""
     windows = list(_windows(spec))
-    problems = [*windows, *_names(spec), *_hour_bands(spec), *_measures(spec), *_references(spec), *_preferences(spec), *_attributes(spec)]
+    problems = [*windows, *_names(spec), *_hour_bands(spec), *_price_bands(spec), *_measures(spec)]
+    problems += [*_references(spec), *_preferences(spec), *_attributes(spec)]
     if not windows:
         problems += [*_clashes(spec), *_derived(spec)]
     return problems
@@ -54,12 +58,20 @@ def _windows(spec: FeaturesSpec) -> Iterator[Problem]:
     for text, times in Counter(spec.windows).items():
         if times > 1:
             yield Problem(("windows",), f"window {text} stands {times} times")
+    for name, measure in spec.measures.items():
+        for position, text in enumerate(measure.windows or ()):
+            try:
+                Window.parse(text)
+            except UsageError as error:
+                yield Problem(("measures", name, "windows", str(position)), str(error))
 
 
 def _names(spec: FeaturesSpec) -> Iterator[Problem]:
-    sections = ("hour_bands", "measures", "derived", "dates", "gaps", "preferences", "attributes")
-    for section in sections:
-        for name in getattr(spec, section):
+    names = {section: list(getattr(spec, section)) for section in _SECTIONS}
+    names["price_bands"] = list(spec.price_bands.bands) if spec.price_bands else []
+    names["preferences"] += [preference.family for preference in spec.preferences.values()]
+    for section, entries in names.items():
+        for name in entries:
             if not _NAME.match(name):
                 yield Problem((section, name), "a name is small letters, digits and _, and starts with a letter")
     for name in spec.dates:
@@ -97,6 +109,15 @@ def _hour_bands(spec: FeaturesSpec) -> Iterator[Problem]:
         yield Problem(("hour_bands",), f"no band holds hour {', '.join(missing)}")
 
 
+def _price_bands(spec: FeaturesSpec) -> Iterator[Problem]:
+    if spec.price_bands is None:
+        return
+    least = list(spec.price_bands.bands.values())
+    if least[0] != 0 or any(one >= other for one, other in pairwise(least)):
+        yield Problem(("price_bands", "bands"), "the bands' least prices start at 0 and rise")
+    yield from _expression(("price_bands", "of"), spec.price_bands.of, EVENTS.names)
+
+
 def hours_of(start: int, end: int) -> list[int]:
     """The hours of a band; one that ends before it starts goes over midnight."""
     return [hour % _HOURS for hour in range(start, end if end > start else end + _HOURS)]
@@ -105,12 +126,28 @@ def hours_of(start: int, end: int) -> list[int]:
 def _measures(spec: FeaturesSpec) -> Iterator[Problem]:
     for name, measure in spec.measures.items():
         key = ("measures", name)
-        if sum(kind is not None for kind in (measure.count, measure.sum, measure.distinct)) != 1:
-            yield Problem(key, "give exactly one of count: true, sum: <expression>, distinct: days | orders | sessions")
-        if measure.sum is None and measure.unit != "count":
+        if sum(kind is not None for kind in (measure.count, measure.sum, measure.distinct, measure.of)) != 1 + _has_value(measure):
+            yield Problem(
+                key, "give exactly one of count: true, sum: <expression>, distinct: days | orders | sessions, of: <what> with take"
+            )
+        yield from _of_whole(key, measure)
+        if measure.sum is None and measure.take != "span" and measure.unit != "count":
             yield Problem((*key, "unit"), f"what is counted has the unit count, not {measure.unit}")
         yield from _expression((*key, "where"), measure.where, EVENTS.names)
         yield from _expression((*key, "sum"), measure.sum, EVENTS.names)
+
+
+def _has_value(measure: Measure) -> bool:
+    return measure.of is not None and measure.sum is not None
+
+
+def _of_whole(key: tuple[str, ...], measure: Measure) -> Iterator[Problem]:
+    if (measure.of is None) != (measure.take is None):
+        yield Problem(key, "of: orders | sessions and take: largest | spread | span stand together")
+    elif measure.take == "span" and (measure.sum is not None or measure.unit != "seconds"):
+        yield Problem(key, "a span has no sum, and the unit seconds")
+    elif measure.take in {"largest", "spread"} and measure.sum is None:
+        yield Problem(key, f"{measure.take} needs sum: <expression>, what an event adds to its order or session")
 
 
 def _references(spec: FeaturesSpec) -> Iterator[Problem]:
@@ -121,6 +158,10 @@ def _references(spec: FeaturesSpec) -> Iterator[Problem]:
         yield from _known_measure(("dates", name), date.first or date.last, distinct)
     for name, gap in spec.gaps.items():
         yield from _known_measure(("gaps", name), gap.between, distinct)
+        if gap.within is not None and gap.within not in spec.preferences:
+            yield Problem(("gaps", name, "within"), f"{gap.within!r} is not a preference ({near_miss(gap.within, list(spec.preferences))})")
+    for name, streak in spec.streaks.items():
+        yield from _known_measure(("streaks", name), streak.of, distinct)
 
 
 def _known_measure(key: tuple[str, ...], measure: str | None, distinct: list[str]) -> Iterator[Problem]:
@@ -129,7 +170,7 @@ def _known_measure(key: tuple[str, ...], measure: str | None, distinct: list[str
 
 
 def _derived(spec: FeaturesSpec) -> Iterator[Problem]:
-    known = base_names(spec)
+    known = spec.base_columns
     for name, derived in spec.derived.items():
         problems: set[str] = set()
         for window in derived_windows(spec, derived.expr):
@@ -138,7 +179,7 @@ def _derived(spec: FeaturesSpec) -> Iterator[Problem]:
 
 
 def _preferences(spec: FeaturesSpec) -> Iterator[Problem]:
-    known = (*EVENTS.names, *(("hour_band",) if spec.hour_bands else ()))
+    known = (*EVENTS.names, *(("hour_band",) if spec.hour_bands else ()), *(("price_band",) if spec.price_bands else ()))
     for name, preference in spec.preferences.items():
         yield from _expression(("preferences", name, "key"), preference.key, known)
         for kind in preference.weights:

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from persona_spark.config.base import Label
+from persona_spark.config.expression import ExpressionError, compile_expression
 from persona_spark.schema import MONEY, Column
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from persona_spark.config.features import Attribute, Entry, FeaturesSpec
+    from persona_spark.config.features import FeaturesSpec
+    from persona_spark.config.features_entries import Attribute, Entry
     from persona_spark.time import Window
 
 _TYPES = {
@@ -21,8 +23,11 @@ _TYPES = {
     "money": MONEY,
     "ratio": "double",
     "number": "double",
+    "days": "int",
+    "date": "date",
 }
 _ENTERS = 1
+TOP_TYPE = "array<struct<key:string,share:double>>"
 
 
 @dataclass(frozen=True)
@@ -55,16 +60,6 @@ def windowed(name: str, window: Window) -> str:
     return f"{name}_{window.label}"
 
 
-def stored_measure(spec: FeaturesSpec, name: str) -> str:
-    """Name of a measure in tiles and features: money carries `_minor`, since it is kept in minor units."""
-    return f"{name}_minor" if spec.measures[name].unit == "money" else name
-
-
-def stored_windowed(spec: FeaturesSpec, name: str, window: Window) -> str:
-    """Name of a measure's window in `user_features`: `paid_amount_minor_90d`."""
-    return f"{stored_measure(spec, name)}_{window.label}"
-
-
 def days_since(date_name: str) -> str:
     """Name of the days from the date `<stem>_date` to as_of: `days_since_<stem>`."""
     return f"days_since_{date_name.removesuffix('_date')}"
@@ -75,14 +70,45 @@ def preferred(dimension: str) -> str:
     return f"preferred_{dimension}"
 
 
+def top(dimension: str) -> str:
+    """Name of the keys with the largest weights of a dimension: `top_category`."""
+    return f"top_{dimension}"
+
+
+def touch(which: str, dimension: str) -> str:
+    """Name of the key of the first or last event that counts for a dimension: `first_category`."""
+    return f"{which}_{dimension}"
+
+
+def spread(gap: str) -> str:
+    """Name of the standard deviation of a gap: `repurchase_gap_days_spread`."""
+    return f"{gap}_spread"
+
+
 def ages_of(window: Window) -> tuple[int, ...]:
     """Ages at which a tile enters and leaves `window`."""
-    return (_ENTERS,) if window.days is None else (_ENTERS, window.days + 1)
+    enters = window.offset + _ENTERS
+    return (enters,) if window.oldest is None else (enters, window.oldest + 1)
 
 
 def derived_windows(spec: FeaturesSpec, expr: str) -> tuple[Window | None, ...]:
-    """The windows for which a derived feature makes a column; None stands for the one column of an expression without `{w}`."""
-    return spec.parsed_windows if "{w}" in expr else (None,)
+    """The windows for which a derived feature makes a column; None stands for the one column of an expression without `{w}`.
+
+    They are those for which every column of the expression exists; all of the file's when there are none, so that what is unknown
+    can be told.
+    """
+    if "{w}" not in expr:
+        return (None,)
+    known = spec.base_columns
+    windows = [window for window in spec.all_windows if not window.offset]
+    return tuple(window for window in windows if _fits(derived_expr(expr, window), known)) or spec.parsed_windows
+
+
+def _fits(expr: str, known: frozenset[str]) -> bool:
+    try:
+        return known.issuperset(compile_expression(expr).columns)
+    except ExpressionError:
+        return False
 
 
 def derived_name(name: str, window: Window | None) -> str:
@@ -102,13 +128,13 @@ def derived_type(unit: str) -> str:
 
 def feature_columns(spec: FeaturesSpec) -> tuple[FeatureColumn, ...]:
     """All published attributes and features, in order."""
-    parts = (_attributes, _dates, _gaps, _measures, _derived, _preferences)
+    parts = (_attributes, _dates, _gaps, _streaks, _measures, _derived, _preferences)
     return tuple(column for part in parts for column in part(spec))
 
 
 def base_names(spec: FeaturesSpec) -> tuple[str, ...]:
     """Published columns that derived features may use: all but derived features."""
-    parts = (_attributes, _dates, _gaps, _measures, _preferences)
+    parts = (_attributes, _dates, _gaps, _streaks, _measures, _preferences)
     return ("as_of", *(column.column.name for part in parts for column in part(spec)))
 
 
@@ -134,41 +160,84 @@ def _dates(spec: FeaturesSpec) -> Iterator[FeatureColumn]:
 
 def _gaps(spec: FeaturesSpec) -> Iterator[FeatureColumn]:
     for name, gap in spec.gaps.items():
-        null_when = "there are fewer than two such dates"
-        yield _feature(name, "double", "gaps", name, gap.label, "days", null_when, _owner(spec, gap), (_ENTERS,))
+        owner, inside = _owner(spec, gap), " in the preferred key" if gap.within else ""
+        mean = f"there are fewer than two such dates{inside}"
+        yield _feature(name, "double", "gaps", name, gap.label, "days", mean, owner, (_ENTERS,))
+        label = Label(en=f"{gap.label.en}: standard deviation", zh=f"{gap.label.zh}（标准差）")
+        yield _feature(spread(name), "double", "gaps", name, label, "days", f"there are fewer than three{inside}", owner, (_ENTERS,))
+
+
+def _streaks(spec: FeaturesSpec) -> Iterator[FeatureColumn]:
+    for name, streak in spec.streaks.items():
+        yield _feature(name, "bigint", "streaks", name, streak.label, "days", "", _owner(spec, streak), (_ENTERS,))
 
 
 def _measures(spec: FeaturesSpec) -> Iterator[FeatureColumn]:
     for name, measure in spec.measures.items():
-        for window in spec.parsed_windows:
-            label, kind = _in_window(measure.label, window), _TYPES[measure.unit]
-            yield _feature(windowed(name, window), kind, "measures", name, label, measure.unit, "", _owner(spec, measure), ages_of(window))
+        null_when = "there was none" if measure.take == "spread" else ""
+        kind = "double" if measure.take == "spread" and measure.unit != "money" else _TYPES[measure.unit]
+        owner = _owner(spec, measure)
+        for window in spec.windows_of(name):
+            label = _in_window(measure.label, window)
+            yield _feature(windowed(name, window), kind, "measures", name, label, measure.unit, null_when, owner, ages_of(window))
 
 
 def _derived(spec: FeaturesSpec) -> Iterator[FeatureColumn]:
     for name, derived in spec.derived.items():
         for window in derived_windows(spec, derived.expr):
             label = derived.label if window is None else _in_window(derived.label, window)
-            ages = _all_ages(spec) if window is None else ages_of(window)
+            ages = _all_ages(spec) if window is None else _ages_in(spec, derived_expr(derived.expr, window))
             owner, kind = _owner(spec, derived), _TYPES[derived.unit]
             yield _feature(derived_name(name, window), kind, "derived", name, label, derived.unit, derived.null_when, owner, ages)
 
 
 def _preferences(spec: FeaturesSpec) -> Iterator[FeatureColumn]:
     for name, preference in spec.preferences.items():
-        owner, null_when = _owner(spec, preference), "no key has a positive weight"
-        yield _feature(preferred(name), "string", "preferences", name, preference.label, "text", null_when, owner, (_ENTERS,))
-        label = Label(en=f"{preference.label.en}: share of all positive weights", zh=f"{preference.label.zh}占比")
-        yield _feature(f"{preferred(name)}_share", "double", "preferences", name, label, "ratio", null_when, owner, (_ENTERS,))
+        owner, none, said = _owner(spec, preference), "no key has a positive weight", preference.label
+        columns = [
+            (preferred(name), "string", said, "text", none),
+            (f"{preferred(name)}_share", "double", _of(said, "share of all positive weights", "占比"), "ratio", none),
+            (
+                f"{preferred(name)}_confidence",
+                "double",
+                _of(said, "least share that the number of events supports", "置信度"),
+                "ratio",
+                none,
+            ),
+            (top(name), TOP_TYPE, _of(said, f"the first {preference.top} with their shares", f"前{preference.top}名及占比"), "keys", none),
+            (f"{name}_count", "bigint", _of(said, "keys with a positive weight", "数量"), "count", ""),
+            (f"{name}_diversity", "double", _of(said, "entropy of the shares, bits", "多样性（熵）"), "number", none),
+        ]
+        if preference.touch:
+            never = "no event with a key counts"
+            columns += [
+                (touch("first", name), "string", _of(said, "of the first event", "首次触点"), "text", never),
+                (touch("last", name), "string", _of(said, "of the last event", "最近触点"), "text", never),
+            ]
+        for column, kind, label, unit, null_when in columns:
+            yield _feature(column, kind, "preferences", name, label, unit, null_when, owner, (_ENTERS,))
+
+
+def _of(label: Label, en: str, zh: str) -> Label:
+    return Label(en=f"{label.en}: {en}", zh=f"{label.zh}{zh}")
 
 
 def _all_ages(spec: FeaturesSpec) -> tuple[int, ...]:
-    return tuple(sorted({age for window in spec.parsed_windows for age in ages_of(window)}))
+    return tuple(sorted({age for window in spec.all_windows for age in ages_of(window)}))
+
+
+def _ages_in(spec: FeaturesSpec, expr: str) -> tuple[int, ...]:
+    """Ages of the windows that the columns of an expression end with."""
+    labels = {window.label: window for window in spec.all_windows}
+    used = {label for name in compile_expression(expr).columns for label in labels if name.endswith(f"_{label}")}
+    return tuple(sorted({age for label in used for age in ages_of(labels[label])}))
 
 
 def _in_window(label: Label, window: Window) -> Label:
     if window.days is None:
         return Label(en=f"{label.en}, ever", zh=f"{label.zh}（累计）")
+    if window.offset:
+        return Label(en=f"{label.en}, the {window.days} days before the last {window.offset}", zh=f"{label.zh}（前{window.days}天）")
     return Label(en=f"{label.en}, last {window.days} days", zh=f"{label.zh}（近{window.days}天）")
 
 

@@ -24,7 +24,7 @@ FORMS = ("epoch_seconds", "epoch_millis", "epoch_nanos", "timestamp")
 FIELDS = {
     "events": (
         "account_id", "item_id", "order_id", "session_id", "platform", "channel", "category", "brand", "quantity", "amount",
-        "discount", "promotion_id", "dwell_seconds", "content_type", "rating", "text",
+        "discount", "price", "promotion_id", "dwell_seconds", "content_type", "rating", "text",
     ),
     "accounts": ("account_id", "platform", "valid_from"),
     "items": ("item_id", "category", "brand", "name", "price"),

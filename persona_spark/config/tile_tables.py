@@ -8,7 +8,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from persona_spark.config.features_columns import preferred, stored_measure, stored_windowed
+from persona_spark.config.features_columns import preferred, top, touch
+from persona_spark.config.features_parts import (
+    dates_column,
+    families,
+    gaps_within,
+    groups,
+    key_columns,
+    parts,
+    span_columns,
+    stored_measure,
+    touched,
+    value_column,
+    weighings,
+)
 from persona_spark.schema import Column, Table
 
 if TYPE_CHECKING:
@@ -33,35 +46,82 @@ ACCOUNT_DAY_HEAD = Table(
 
 
 def account_day_table(spec: FeaturesSpec) -> Table:
-    """What an account did on a local day: sums of bigint, money in minor units."""
+    """Sums of an account's local day; a measure of days counts the events of the day that make it one."""
     measures = (
-        Column(stored_measure(spec, name), "bigint", f"{measure.label.en} ({'minor units' if measure.unit == 'money' else measure.unit}).")
+        Column(stored_measure(spec, name), "bigint", f"{measure.label.en} ({measure.unit}).", nullable=False)
         for name, measure in spec.measures.items()
-        if measure.in_day_tile
+        if measure.kind == "days"
     )
     comment = "What an account did on a local day, whatever as_of, in parts; sums that add up over parts, days and accounts."
     return _tile("account_day", comment, (), (*measures, _FIRST_SEQ))
 
 
 def account_order_table(spec: FeaturesSpec) -> Table:
-    """What an account did of an order on a local day: whether the order counts from that day on."""
+    """What an account did of an order on a local day: whether the order counts from that day on, and what it adds to it."""
     return _counted(spec, "orders", "order")
 
 
 def account_session_table(spec: FeaturesSpec) -> Table:
-    """What an account did of a session on a local day: whether the session counts from that day on."""
+    """What an account did of a session on a local day: whether the session counts from that day on, and its times."""
     return _counted(spec, "sessions", "session")
 
 
 def _counted(spec: FeaturesSpec, kind: Literal["orders", "sessions"], word: str) -> Table:
     key = Column(f"{word}_id", "string", f"The {word}.", nullable=False)
-    flags = (
-        Column(name, "boolean", f"{measure.label.en}: whether an event of the day makes the {word} count.", nullable=False)
-        for name, measure in spec.measures.items()
-        if measure.distinct == kind
-    )
+    columns = []
+    for group in groups(spec, kind):
+        columns.append(Column(group.flag, "boolean", f"Whether an event of the day makes the {word} count.", nullable=False))
+        for name in group.measures:
+            measure = spec.measures[name]
+            if measure.take == "span":
+                columns += [
+                    Column(column, "bigint", f"{measure.label.en}: {which} event that meets the condition, seconds since 1970.")
+                    for column, which in zip(span_columns(name), ("first", "last"), strict=True)
+                ]
+            elif measure.take is not None:
+                columns.append(Column(value_column(name), "bigint", f"{measure.label.en}: what the day adds.", nullable=False))
     comment = f"Days on which events make {word}s count, in parts of an account, local day and {word}, whatever as_of."
-    return _tile(f"account_{word}", comment, (key,), tuple(flags))
+    return _tile(f"account_{word}", comment, (key,), tuple(columns))
+
+
+def account_key_table(spec: FeaturesSpec, family: str) -> Table:
+    """What an account did on a local day with each combination of the keys of a family of preferences."""
+    keys = tuple(
+        Column(name, "string", f"Key of {spec.preferences[name].label.en}; null without one.") for name in key_columns(spec, family)
+    )
+    values: list[Column] = []
+    for name in weighings(spec, family):
+        label = spec.preferences[name].label.en
+        values += [
+            Column(f"{name}_weight", "bigint", f"{label}: sum of the events' weights.", nullable=False),
+            Column(f"{name}_events", "bigint", f"{label}: events that count.", nullable=False),
+        ]
+        if touched(spec, name):
+            values += [
+                Column(
+                    f"{name}_{which}", "int", f"{label}: {which} event that counts, seconds from 00:00 UTC of event_date; null without one."
+                )
+                for which in ("first", "last")
+            ]
+    values += [
+        Column(dates_column(gap), "bigint", f"{spec.gaps[gap].label.en}: events that make it a date.", nullable=False)
+        for gap in gaps_within(spec, family)
+    ]
+    comment = f"What an account did on a local day with the keys of {family}, in parts, whatever as_of."
+    head = ("account_id", "event_date", *(column.name for column in keys), "ingest_seq")
+    return Table(
+        f"account_{family}_key", comment, (*_HEAD, *keys, *values, _LAST_SEQ), head, ("event_month",), deletion_vectors=True, null_keys=True
+    )
+
+
+def account_key_tables(spec: FeaturesSpec) -> tuple[Table, ...]:
+    """The tiles of all families of preferences."""
+    return tuple(account_key_table(spec, family) for family in families(spec))
+
+
+def tile_tables(spec: FeaturesSpec) -> tuple[Table, ...]:
+    """The tables of tiles."""
+    return (account_day_table(spec), account_order_table(spec), account_session_table(spec), *account_key_tables(spec))
 
 
 def _tile(name: str, comment: str, key: tuple[Column, ...], values: tuple[Column, ...]) -> Table:
@@ -70,27 +130,17 @@ def _tile(name: str, comment: str, key: tuple[Column, ...], values: tuple[Column
     return Table(name, comment, columns, names, ("event_month",), deletion_vectors=True)
 
 
-ACCOUNT_DAY_KEY = _tile(
-    "account_day_key",
-    "Weights of the keys that preferences count, in parts of an account, local day, dimension and key, whatever as_of.",
-    (
-        Column("dimension", "string", "Name of the preference in conf/features.yaml.", nullable=False),
-        Column("key", "string", "Category, brand, hour band, ...", nullable=False),
-    ),
-    (Column("weight", "bigint", "Sum of the events' weights; below zero after returns, never zero.", nullable=False),),
-)
-
-
 def user_features_table(spec: FeaturesSpec) -> Table:
-    """Features of users in raw form: money in minor units, dates as dates, weights as integers."""
+    """One row a user and as_of, everything in the form that adds up: minor units, dates, weights."""
     columns = (
-        Column("as_of", "date", "The day the row describes: events before it count.", nullable=False),
+        Column("as_of", "date", "Events before this day count.", nullable=False),
         Column("user_id", "string", "The user.", nullable=False),
-        Column("account_ids", "array<string>", "The user's accounts, sorted."),
-        *(Column(name, attribute.type, f"{attribute.label.en}, as stated.") for name, attribute in spec.attributes.items()),
+        Column("account_ids", "array<string>", "The user's accounts, sorted.", nullable=False),
+        *(Column(name, item.type, f"{item.label.en}, as stated.") for name, item in spec.attributes.items()),
         *(Column(name, "date", f"{date.label.en}; null if never.") for name, date in spec.dates.items()),
-        *(Column(name, "double", f"{gap.label.en}; null below two dates.") for name, gap in spec.gaps.items()),
-        *_measures(spec),
+        *_gaps(spec),
+        *(Column(name, "bigint", f"{streak.label.en} (days).") for name, streak in spec.streaks.items()),
+        *_windows(spec),
         *_preferences(spec),
         Column("ingest_seq", "bigint", "What was known: the last ingest that was used."),
         Column("definition", "string", "Hash of the definitions by which the row was computed."),
@@ -100,15 +150,29 @@ def user_features_table(spec: FeaturesSpec) -> Table:
     return Table("user_features", comment, columns, ("as_of", "user_id"), ("as_of",))
 
 
-def _measures(spec: FeaturesSpec) -> Iterator[Column]:
+def _gaps(spec: FeaturesSpec) -> Iterator[Column]:
+    for name, gap in spec.gaps.items():
+        yield Column(f"{name}_number", "bigint", f"{gap.label.en}: number of gaps.")
+        yield Column(f"{name}_sum", "bigint", f"{gap.label.en}: their sum (days).")
+        yield Column(f"{name}_squares", "bigint", f"{gap.label.en}: sum of their squares.")
+
+
+def _windows(spec: FeaturesSpec) -> Iterator[Column]:
     for name, measure in spec.measures.items():
         unit = "minor units" if measure.unit == "money" else measure.unit
-        for window in spec.parsed_windows:
-            yield Column(stored_windowed(spec, name, window), "bigint", f"{measure.label.en}, {window.label} ({unit}).")
+        for window in spec.windows_of(name):
+            for part in parts(spec, name):
+                yield Column(part.over(window), part.type, f"{measure.label.en}, {window.label} ({unit}).")
 
 
 def _preferences(spec: FeaturesSpec) -> Iterator[Column]:
     for name, preference in spec.preferences.items():
-        yield Column(preferred(name), "string", f"{preference.label.en}; null without a positive weight.")
-        yield Column(f"{preferred(name)}_weight", "bigint", "Its decayed weight.")
-        yield Column(f"{preferred(name)}_total", "bigint", "Sum of all positive decayed weights.")
+        label = preference.label.en
+        yield Column(top(name), "array<struct<key:string,weight:bigint>>", f"{label}: first keys with their decayed weights.")
+        yield Column(f"{preferred(name)}_total", "bigint", f"{label}: sum of all positive decayed weights.")
+        yield Column(f"{preferred(name)}_events", "bigint", f"{label}: events that count, of keys with a positive weight.")
+        yield Column(f"{name}_count", "bigint", f"{label}: keys with a positive weight.")
+        yield Column(f"{name}_logs", "bigint", f"{label}: sum of weight * log2(weight) in thousandths, over keys with a positive weight.")
+        if preference.touch:
+            yield Column(touch("first", name), "string", f"{label}: key of the first event that counts.")
+            yield Column(touch("last", name), "string", f"{label}: key of the last event that counts.")

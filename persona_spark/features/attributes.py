@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
     from pyspark.sql import Column, DataFrame
 
-    from persona_spark.config.features import Attribute, FeaturesSpec
+    from persona_spark.config.features import FeaturesSpec
+    from persona_spark.config.features_entries import Attribute
 
 _REGISTERED_AT = "registered_at"
 

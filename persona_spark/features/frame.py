@@ -7,21 +7,34 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from persona_spark.config.features_columns import stored_windowed
-from persona_spark.config.tile_tables import ACCOUNT_DAY_KEY, account_day_table, account_order_table, account_session_table
+from persona_spark.config.features_columns import top
+from persona_spark.config.features_parts import (
+    dates_column,
+    families,
+    gaps_within,
+    key_column,
+    measures_of,
+    parts,
+    stored_measure,
+)
+from persona_spark.config.tile_tables import account_day_table, account_key_table, account_order_table, account_session_table
 from persona_spark.features.attributes import attributes
-from persona_spark.features.days import first_of_user, user_days, windowed_features
+from persona_spark.features.days import counted_days, user_days
+from persona_spark.features.gaps import gaps, streaks
 from persona_spark.features.preferences import preferences
+from persona_spark.features.windows import dates, windowed
 from persona_spark.lake.code import FEATURE_CODE, code_version
 from persona_spark.lake.known import known_rows
 from persona_spark.schema import ACCOUNTS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from datetime import date
 
     from pyspark.sql import DataFrame
 
     from persona_spark.config.features import FeaturesSpec
+    from persona_spark.config.features_entries import Kind
     from persona_spark.config.load import Conf
     from persona_spark.lake.tables import Lake
     from persona_spark.time import AsOf
@@ -33,16 +46,16 @@ class Inputs:
 
     Attributes:
         days: parts of `account_day`.
-        keys: parts of `account_day_key`.
         orders: parts of `account_order`.
         sessions: parts of `account_session`.
+        keys: parts of the tile of each family of preferences.
         versions: known versions of `accounts`.
     """
 
     days: DataFrame
-    keys: DataFrame
     orders: DataFrame
     sessions: DataFrame
+    keys: Mapping[str, DataFrame]
     versions: DataFrame
 
 
@@ -50,9 +63,9 @@ def stored_inputs(lake: Lake, spec: FeaturesSpec, ingest_seq: int) -> Inputs:
     """The tiles of the lake, which must hold `ingest_seq`, and the accounts as they were known then."""
     return Inputs(
         lake.read(account_day_table(spec)),
-        lake.read(ACCOUNT_DAY_KEY),
         lake.read(account_order_table(spec)),
         lake.read(account_session_table(spec)),
+        {family: lake.read(account_key_table(spec, family)) for family in families(spec)},
         known_rows(lake, ACCOUNTS, ingest_seq),
     )
 
@@ -67,20 +80,16 @@ def features_frame(inputs: Inputs, owners: DataFrame, conf: Conf, as_of: AsOf) -
         as_of: the day, and what was known.
     """
     spec = conf.features
-    days = _before(inputs.days, as_of.date).join(owners, "account_id", "inner")
-    windows = windowed_features(user_days(days, _counted(inputs, owners, spec, as_of.date), spec), spec, as_of.date)
-    frame = accounts_of(owners).join(windows, "user_id", "left")
-    if spec.preferences:
-        keys = _before(inputs.keys, as_of.date).join(owners, "account_id", "inner")
-        last_events = days.groupBy("user_id").agg(F.max("event_date").alias("last_event"))
-        frame = frame.join(preferences(keys, last_events, spec), "user_id", "left")
+    frame = accounts_of(owners)
+    for part in _parts(inputs, owners, spec, as_of.date):
+        frame = frame.join(part, "user_id", "left")
     if spec.attributes:
         versions = inputs.versions.join(owners, "account_id", "inner")
         frame = frame.join(attributes(versions, spec, as_of.date, conf.main.lake.zone), "user_id", "left")
-    counted = [stored_windowed(spec, name, window) for name in spec.measures for window in spec.parsed_windows]
-    return frame.fillna(0, counted).select(
+    return frame.fillna(0, _counted(spec)).select(
         F.lit(as_of.date).alias("as_of"),
-        *frame.columns,
+        *(name for name in frame.columns if not name.startswith("__")),
+        *dates(spec),
         F.lit(as_of.ingest_seq).cast("bigint").alias("ingest_seq"),
         F.lit(spec.value_digest()).alias("definition"),
         F.lit(code_version(FEATURE_CODE)).alias("code"),
@@ -92,15 +101,59 @@ def accounts_of(owners: DataFrame) -> DataFrame:
     return owners.groupBy("user_id").agg(F.sort_array(F.collect_set("account_id")).alias("account_ids"))
 
 
+def _parts(inputs: Inputs, owners: DataFrame, spec: FeaturesSpec, day: date) -> Iterator[DataFrame]:
+    """Frames of one row a user that together have all columns but attributes; users may be missing from each."""
+
+    def mine(tiles: DataFrame) -> DataFrame:
+        return _before(tiles, day).join(owners, "account_id", "inner")
+
+    kinds: dict[Kind, DataFrame | None] = {
+        "days": user_days(mine(inputs.days), spec),
+        "orders": counted_days(mine(inputs.orders), spec, "orders", "order_id") if measures_of(spec, "orders") else None,
+        "sessions": counted_days(mine(inputs.sessions), spec, "sessions", "session_id") if measures_of(spec, "sessions") else None,
+    }
+    frames = {kind: frame for kind, frame in kinds.items() if frame is not None}
+    for kind, frame in frames.items():
+        yield windowed(frame, spec, measures_of(spec, kind), day)
+    counted = {name: _dates_of(frames[spec.measures[name].kind], spec, name) for name in _dated(spec)}
+    for name, gap in spec.gaps.items():
+        if gap.within is None:
+            yield gaps(counted[gap.between], name)
+    for measure in dict.fromkeys(streak.of for streak in spec.streaks.values()):
+        yield streaks(counted[measure], {name: streak.take for name, streak in spec.streaks.items() if streak.of == measure})
+    last_events = mine(inputs.days.select("account_id", "event_date")).groupBy("user_id").agg(F.max("event_date").alias("last_event"))
+    for family in families(spec):
+        keys = mine(inputs.keys[family])
+        found = preferences(keys, last_events, spec, family)
+        yield found
+        for name in gaps_within(spec, family):
+            yield gaps(_dates_within(keys, found, spec, name), name)
+
+
 def _before(tiles: DataFrame, day: date) -> DataFrame:
     return tiles.where(F.col("event_date") < F.lit(day)).drop("ingest_seq", "first_seq", "event_month")
 
 
-def _counted(inputs: Inputs, owners: DataFrame, spec: FeaturesSpec, day: date) -> list[DataFrame]:
-    """Orders and sessions on the days before as_of on which they count."""
-    frames = []
-    for tiles, kind, id_name in ((inputs.orders, "orders", "order_id"), (inputs.sessions, "sessions", "session_id")):
-        measures = [name for name, measure in spec.measures.items() if measure.distinct == kind]
-        if measures:
-            frames.append(first_of_user(_before(tiles, day).join(owners, "account_id", "inner"), id_name, measures))
-    return frames
+def _dated(spec: FeaturesSpec) -> list[str]:
+    """Distinct measures whose single dates are needed."""
+    return [*(gap.between for gap in spec.gaps.values() if gap.within is None), *(streak.of for streak in spec.streaks.values())]
+
+
+def _dates_of(days: DataFrame, spec: FeaturesSpec, measure: str) -> DataFrame:
+    return days.where(F.col(stored_measure(spec, measure)) > 0).select("user_id", "event_date")
+
+
+def _dates_within(keys: DataFrame, found: DataFrame, spec: FeaturesSpec, name: str) -> DataFrame:
+    """Dates on which something with the user's preferred key counted."""
+    within = spec.gaps[name].within or ""
+    preferred = found.select("user_id", F.get(F.col(top(within)), F.lit(0)).getField("key").alias("preferred"))
+    counted = keys.where(F.col(dates_column(name)) > 0).select("user_id", "event_date", F.col(key_column(spec, within)).alias("key"))
+    same = counted.join(preferred, "user_id", "inner").where(F.col("key") == F.col("preferred"))
+    return same.select("user_id", "event_date").distinct()
+
+
+def _counted(spec: FeaturesSpec) -> list[str]:
+    """Columns that are 0 for a user for whom nothing was found."""
+    windows = [part.over(window) for name in spec.measures for window in spec.windows_of(name) for part in parts(spec, name)]
+    gap_sums = [f"{name}_{part}" for name in spec.gaps for part in ("number", "sum", "squares")]
+    return [*windows, *gap_sums, *spec.streaks, *(f"{name}_count" for name in spec.preferences)]

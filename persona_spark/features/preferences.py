@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from persona_spark.config.features_columns import preferred
+from persona_spark.config.features_columns import preferred, top, touch
+from persona_spark.config.features_parts import LOGS, family_of, key_column, touched, weighing
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
-    from persona_spark.config.features import FeaturesSpec, Preference
+    from persona_spark.config.features import FeaturesSpec
+    from persona_spark.config.features_entries import Preference
 
 UNIT = 1_000_000
 """What a weight of age 0 is multiplied by; decayed weights are rounded to whole numbers of it."""
+_SECONDS_A_DAY = 86_400
 
 
 def decay_table(preference: Preference) -> list[int]:
@@ -31,46 +34,85 @@ def decay_table(preference: Preference) -> list[int]:
         ]
 
 
-def preferences(keys: DataFrame, last_events: DataFrame, spec: FeaturesSpec) -> DataFrame:
-    """One row a user that has a key: preferred key, its weight and the total of positive weights, for each dimension.
+def preferences(keys: DataFrame, last_events: DataFrame, spec: FeaturesSpec, family: str) -> DataFrame:
+    """One row a user that has a key: the stored columns of the preferences of a family.
 
     Args:
-        keys: `account_day_key` before as_of with `user_id`.
+        keys: parts of the family's tile before as_of, with `user_id`.
         last_events: user_id, last_event: the day of the user's last event before as_of.
         spec: the definitions.
+        family: its name.
     """
+    names = family_of(spec, family)
+    dated = keys.repartition("user_id").join(last_events, "user_id", "inner")
     age = F.date_diff(F.col("last_event"), F.col("event_date"))
-    decayed = (
-        keys.join(last_events, "user_id", "inner")
-        .select("user_id", "dimension", "key", (F.col("weight") * _factor(spec, age)).alias("weight"))
-        .groupBy("user_id", "dimension", "key")
-        .agg(F.sum("weight").alias("weight"))
-        .where(F.col("weight") > 0)
+    rows = dated.select("user_id", F.inline(F.array(*(_row(spec, place, name, age) for place, name in enumerate(names)))))
+    by_key = (
+        rows.where(F.col("key").isNotNull() & (F.col("counted") > 0))
+        .groupBy("user_id", "preference", "key")
+        .agg(
+            F.sum("weight").alias("weight"),
+            F.sum("events").alias("events"),
+            F.min("first").alias("first"),
+            F.max("last").alias("last"),
+        )
     )
-    best = [column for name in spec.preferences for column in _best(name)]
-    return decayed.groupBy("user_id").agg(*best).select("user_id", *(column for name in spec.preferences for column in _published(name)))
+    by_preference = by_key.groupBy("user_id", "preference").agg(*_told(max(spec.preferences[name].top for name in names)))
+    told = F.struct(*(F.col(name) for name in by_preference.columns if name not in ("user_id", "preference")))
+    users = by_preference.groupBy("user_id").agg(
+        *(F.max(F.when(F.col("preference") == place, told)).alias(f"__{name}") for place, name in enumerate(names))
+    )
+    return users.select("user_id", *(column for name in names for column in _stored(spec, name)))
 
 
-def _factor(spec: FeaturesSpec, age: Column) -> Column:
-    factor = F.lit(0).cast("bigint")
-    for name, preference in spec.preferences.items():
-        table = F.expr(f"array({', '.join(f'{value}L' for value in decay_table(preference))})")
-        factor = F.when(F.col("dimension") == name, F.coalesce(F.get(table, age), F.expr("0L"))).otherwise(factor)
-    return factor
+def _row(spec: FeaturesSpec, place: int, name: str, age: Column) -> Column:
+    """What a row of the tile says of one preference."""
+    first = weighing(spec, name)
+    table = F.expr(f"array({', '.join(f'{value}L' for value in decay_table(spec.preferences[name]))})")
+    factor = F.coalesce(F.get(table, age), F.expr("0L"))
+    events = F.col(f"{first}_events")
+    return F.struct(
+        F.lit(place).alias("preference"),
+        F.col(key_column(spec, name)).alias("key"),
+        (F.col(f"{first}_weight") * factor).alias("weight"),
+        events.alias("counted"),
+        F.when(factor > 0, events).otherwise(F.expr("0L")).alias("events"),
+        _moment(f"{first}_first" if touched(spec, first) else None).alias("first"),
+        _moment(f"{first}_last" if touched(spec, first) else None).alias("last"),
+    )
 
 
-def _best(name: str) -> list[Column]:
-    mine = F.col("dimension") == name
-    ranked = F.struct((-F.col("weight")).alias("minus"), F.col("key"))
+def _moment(column: str | None) -> Column:
+    if column is None:
+        return F.lit(None).cast("bigint")
+    return F.unix_date("event_date").cast("bigint") * F.lit(_SECONDS_A_DAY) + F.col(column)
+
+
+def _told(most: int) -> list[Column]:
+    """Of a user's keys: the first ones, and what the shares, the count and the entropy are made of."""
+    positive = F.col("weight") > 0
+    weight = F.col("weight").cast("double")
+    logs = F.round(weight * F.log2(weight) * F.lit(LOGS)).cast("bigint")
     return [
-        F.min(F.when(mine, ranked)).alias(f"__best_{name}"),
-        F.sum(F.when(mine, F.col("weight"))).alias(f"{preferred(name)}_total"),
+        F.expr(f"min_by(struct(key, weight), struct(-weight as minus, key), {most}) filter (where weight > 0)").alias("top"),
+        F.sum(F.when(positive, F.col("weight"))).alias("total"),
+        F.sum(F.when(positive, F.col("events"))).alias("events"),
+        F.sum(F.when(positive, 1).otherwise(0).cast("bigint")).alias("count"),
+        F.sum(F.when(positive, logs)).alias("logs"),
+        F.min(F.struct("first", "key")).alias("first"),
+        F.min(F.struct((-F.col("last")).alias("minus"), F.col("key"))).alias("last"),
     ]
 
 
-def _published(name: str) -> list[Column]:
-    return [
-        F.col(f"__best_{name}.key").alias(preferred(name)),
-        (-F.col(f"__best_{name}.minus")).alias(f"{preferred(name)}_weight"),
-        F.col(f"{preferred(name)}_total"),
+def _stored(spec: FeaturesSpec, name: str) -> list[Column]:
+    preference, told = spec.preferences[name], f"__{name}"
+    columns = [
+        F.slice(F.col(f"{told}.top"), 1, preference.top).alias(top(name)),
+        F.col(f"{told}.total").alias(f"{preferred(name)}_total"),
+        F.col(f"{told}.events").alias(f"{preferred(name)}_events"),
+        F.col(f"{told}.count").alias(f"{name}_count"),
+        F.col(f"{told}.logs").alias(f"{name}_logs"),
     ]
+    if preference.touch:
+        columns += [F.col(f"{told}.{which}.key").alias(touch(which, name)) for which in ("first", "last")]
+    return columns

@@ -17,13 +17,13 @@ from persona_spark.schema import IDENTITY, MONEY
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, Row
 
-    from persona_spark.config.features import Measure
+    from persona_spark.config.features_entries import Measure
     from persona_spark.config.load import Conf
     from persona_spark.lake.tables import Lake
     from persona_spark.time import AsOf
 
 _NEVER_NULL = ("user_id", "as_of", "rfm_segment", "lifecycle_stage", "tags")
-_NOT_NEGATIVE = ("amount", "discount", "quantity", "dwell_seconds")
+_NOT_NEGATIVE = ("amount", "discount", "price", "quantity", "dwell_seconds", "rating")
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def _never_negative(conf: Conf) -> list[str]:
     """Columns of measures that count, or that sum a column of the events which is never negative."""
     spec = conf.features
     names = [name for name, measure in spec.measures.items() if measure.sum is None or measure.sum.strip() in _NOT_NEGATIVE]
-    return [windowed(name, window) for name in names for window in spec.parsed_windows]
+    return [windowed(name, window) for name in names for window in spec.windows_of(name)]
 
 
 def _reconciled(lake: Lake, conf: Conf, as_of: AsOf, figures: Row) -> list[Audit]:

@@ -89,6 +89,7 @@ _GROUPS = {
     "attributes": "Attributes · 属性",
     "dates": "Dates · 日期",
     "gaps": "Gaps · 间隔",
+    "streaks": "Streaks · 连续天数",
     "measures": "Measures · 指标",
     "derived": "Derived features · 衍生指标",
     "preferences": "Preferences · 偏好",

@@ -152,9 +152,10 @@ def at(time: datetime) -> Column:
 
 def _amounts(said: DataFrame, spec: SourceSpec, conf: Conf) -> dict[str, Value]:
     nothing = Value(F.lit(None).cast(MONEY))
-    values = {"amount": nothing, "amount_original": nothing, "currency": Value(F.lit(None).cast("string")), "discount": nothing}
+    values = dict.fromkeys(("amount", "amount_original", "discount", "price"), nothing)
+    values["currency"] = Value(F.lit(None).cast("string"))
     rate = spec.money.rate if spec.money else Decimal(1)
-    for name in ("amount", "discount"):
+    for name in ("amount", "discount", "price"):
         if name in said.columns:
             values[name], original = money(name, F.col(name), said.schema[name].dataType, rate, conf.main.ingest.largest_amount)
             if name == "amount":

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _RANK = "persona__rank"
 _CONTENT = "persona__content"
+_OF_ITEM = ("category", "brand", "price")
 
 
 @dataclass(frozen=True)
@@ -99,14 +100,14 @@ def _bare(part: str) -> set[tuple[str, ...]]:
 
 
 def with_items(lake: Lake, spec: SourceSpec, events: DataFrame, committed: int) -> DataFrame:
-    """Fill category and brand, where the feed states none, from the latest known version of the item."""
+    """Fill what the feed does not state of an item from the latest known version of the item."""
     items = known_rows(lake, ITEMS, committed).where(F.col("namespace") == F.lit(spec.namespace))
     if committed == 0 or items.isEmpty():
         return events
-    latest = F.max_by(F.struct("category", "brand"), F.col("ingest_seq")).alias("item")
+    latest = F.max_by(F.struct(*_OF_ITEM), F.col("ingest_seq")).alias("item")
     versions = items.groupBy("item_id").agg(latest)
     joined = events.join(versions, "item_id", "left")
-    filled = {name: F.coalesce(F.col(name), F.col(f"item.{name}")) for name in ("category", "brand")}
+    filled = {name: F.coalesce(F.col(name), F.col(f"item.{name}")) for name in _OF_ITEM}
     return joined.withColumns(filled).drop("item")
 
 

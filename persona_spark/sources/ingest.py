@@ -58,7 +58,7 @@ class _Batch:
     found: NewFiles
 
 
-# Events take category and brand from items, so items come first.
+# Events take category, brand and price from items, so items come first.
 _TARGETS = {
     "items": _Target(canonical_items, fresh_items),
     "accounts": _Target(canonical_accounts, fresh_accounts),

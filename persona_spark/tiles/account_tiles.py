@@ -1,4 +1,4 @@
-"""From events to tiles: what adds up by account and day, by its keys, and by its orders and sessions."""
+"""From events to tiles: what adds up by account and day, by its orders and sessions, and by its keys."""
 
 from __future__ import annotations
 
@@ -9,24 +9,39 @@ from pyspark.sql import functions as F
 
 from persona_spark.config.expression import compile_expression
 from persona_spark.config.features_check import hours_of
-from persona_spark.config.features_columns import stored_measure
-from persona_spark.config.tile_tables import ACCOUNT_DAY_KEY, account_day_table, account_order_table, account_session_table
+from persona_spark.config.features_parts import (
+    dates_column,
+    families,
+    gaps_within,
+    groups,
+    key_columns,
+    measures_of,
+    span_columns,
+    stored_measure,
+    touched,
+    value_column,
+    weighings,
+)
+from persona_spark.config.tile_tables import (
+    account_day_table,
+    account_key_table,
+    account_order_table,
+    account_session_table,
+)
 
 if TYPE_CHECKING:
+    from typing import Literal
+
     from pyspark.sql import Column, DataFrame
 
-    from persona_spark.config.features import FeaturesSpec, Preference
-    from persona_spark.config.features import Measure as MeasureSpec
+    from persona_spark.config.features import FeaturesSpec
+    from persona_spark.config.features_entries import Measure
     from persona_spark.schema import Table
 
 PART_SEQ = "part_seq"
 """Column of events that says under which ingest their part of a tile is written: their own, unless the part is made anew later."""
 _DAY = ("account_id", "event_date", "event_month")
-
-
-def tile_tables(spec: FeaturesSpec) -> tuple[Table, ...]:
-    """The tables of tiles."""
-    return (account_day_table(spec), ACCOUNT_DAY_KEY, account_order_table(spec), account_session_table(spec))
+_SECONDS_A_DAY = 86_400
 
 
 def tiles_of(events: DataFrame, spec: FeaturesSpec, table: Table) -> DataFrame:
@@ -35,47 +50,116 @@ def tiles_of(events: DataFrame, spec: FeaturesSpec, table: Table) -> DataFrame:
     Args:
         events: events with `PART_SEQ`.
         spec: the definitions.
-        table: one of `tile_tables`.
+        table: one of `config.tile_tables.tile_tables`.
     """
-    if table.name == ACCOUNT_DAY_KEY.name:
-        return _day_keys(events, spec)
-    if table.name == "account_day":
+    if table.name == account_day_table(spec).name:
         return _days(events, spec)
-    return _counted(events, spec, table, "orders" if table.name == "account_order" else "sessions")
+    if table.name == account_order_table(spec).name:
+        return _counted(events, spec, "orders", "order_id")
+    if table.name == account_session_table(spec).name:
+        return _counted(events, spec, "sessions", "session_id")
+    return _keys(events, spec, next(name for name in families(spec) if account_key_table(spec, name).name == table.name))
 
 
 def _days(events: DataFrame, spec: FeaturesSpec) -> DataFrame:
-    sums = [_measure(measure).alias(stored_measure(spec, name)) for name, measure in spec.measures.items() if measure.in_day_tile]
-    return events.groupBy(*_DAY).agg(*sums, F.min("ingest_seq").alias("first_seq"), F.max(PART_SEQ).alias("ingest_seq"))
+    sums = [_measure(spec.measures[name]).alias(stored_measure(spec, name)) for name in measures_of(spec, "days")]
+    return events.groupBy(*_DAY).agg(*sums, F.min("ingest_seq").alias("first_seq"), _last_seq())
 
 
-def _day_keys(events: DataFrame, spec: FeaturesSpec) -> DataFrame:
-    banded = events.withColumn("hour_band", _hour_band(spec)) if spec.hour_bands else events
-    keys = F.array(*(_key(name, preference) for name, preference in spec.preferences.items()))
-    weighted = banded.select(*_DAY, PART_SEQ, F.inline(keys)).where(F.col("key").isNotNull() & (F.col("weight") != 0))
-    summed = weighted.groupBy(*_DAY, "dimension", "key").agg(F.sum("weight").alias("weight"), F.max(PART_SEQ).alias("ingest_seq"))
-    return summed.where(F.col("weight") != 0)
-
-
-def _counted(events: DataFrame, spec: FeaturesSpec, table: Table, kind: str) -> DataFrame:
-    """Orders or sessions on the days on which an event makes them count, under one measure or several."""
-    id_name = table.key[2]
-    flags = {name: _condition(measure.where) for name, measure in spec.measures.items() if measure.distinct == kind}
-    counts = reduce(lambda one, other: one | other, flags.values(), F.expr("false"))
-    rows = events.where(F.col(id_name).isNotNull() & counts)
+def _counted(events: DataFrame, spec: FeaturesSpec, kind: Literal["orders", "sessions"], id_name: str) -> DataFrame:
+    """Orders or sessions on the days on which an event makes them count, under one condition or several."""
+    conditions = {group.flag: _condition(group.where) for group in groups(spec, kind)}
+    if not conditions:
+        return events.where(F.expr("false")).groupBy(*_DAY, id_name).agg(_last_seq())
+    rows = events.where(F.col(id_name).isNotNull() & reduce(lambda one, other: one | other, conditions.values()))
+    values = [column for group in groups(spec, kind) for name in group.measures for column in _value(name, spec.measures[name])]
     return rows.groupBy(*_DAY, id_name).agg(
-        *(F.max(condition).alias(name) for name, condition in flags.items()),
-        F.max(PART_SEQ).alias("ingest_seq"),
+        *(F.max(condition).alias(flag) for flag, condition in conditions.items()),
+        *values,
+        _last_seq(),
     )
 
 
-def _measure(measure: MeasureSpec) -> Column:
-    condition = _condition(measure.where)
-    if measure.sum is None:
-        return F.sum(F.when(condition, F.lit(1).cast("bigint")).otherwise(F.lit(0).cast("bigint")))
-    sql = compile_expression(measure.sum).sql
+def _value(name: str, measure: Measure) -> list[Column]:
+    """What an order or a session keeps of its day beside that it counts."""
+    if measure.take == "span":
+        second = F.when(_condition(measure.where), F.unix_seconds("event_time"))
+        return [how(second).alias(column) for how, column in zip((F.min, F.max), span_columns(name), strict=True)]
+    return [] if measure.take is None else [_sum(measure).alias(value_column(name))]
+
+
+def _keys(events: DataFrame, spec: FeaturesSpec, family: str) -> DataFrame:
+    """One row a combination of keys; an event counts for the weighings that give its type a weight."""
+    keys = {name: F.expr(f"string({compile_expression(spec.preferences[name].key).sql})") for name in key_columns(spec, family)}
+    weights = {name: _weight(spec.preferences[name].weights) for name in weighings(spec, family)}
+    dates = {dates_column(gap): _condition(spec.measures[spec.gaps[gap].between].where) for gap in gaps_within(spec, family)}
+    second = F.unix_seconds("event_time") - F.unix_date("event_date") * F.lit(_SECONDS_A_DAY)
+    rows = _banded(events, spec).select(
+        *_DAY,
+        PART_SEQ,
+        *(key.alias(name) for name, key in keys.items()),
+        *(weight.alias(f"__weight_{name}") for name, weight in weights.items()),
+        *(condition.cast("bigint").alias(column) for column, condition in dates.items()),
+        second.cast("int").alias("__second"),
+    )
+    counts = reduce(
+        lambda one, other: one | other, [F.col(f"__weight_{name}") != 0 for name in weights] + [F.col(name) > 0 for name in dates]
+    )
+    keyed = reduce(lambda one, other: one | other, (F.col(name).isNotNull() for name in keys))
+    return (
+        rows.where(counts & keyed)
+        .groupBy(*_DAY, *keys)
+        .agg(
+            *(column for name in weights for column in _weighed(spec, name)),
+            *(F.sum(column).alias(column) for column in dates),
+            _last_seq(),
+        )
+    )
+
+
+def _weighed(spec: FeaturesSpec, name: str) -> list[Column]:
+    weight = F.col(f"__weight_{name}")
+    columns = [F.sum(weight).alias(f"{name}_weight"), F.sum((weight != 0).cast("bigint")).alias(f"{name}_events")]
+    if touched(spec, name):
+        second = F.when(weight != 0, F.col("__second"))
+        columns += [F.min(second).alias(f"{name}_first"), F.max(second).alias(f"{name}_last")]
+    return columns
+
+
+def _banded(events: DataFrame, spec: FeaturesSpec) -> DataFrame:
+    bands = {}
+    if spec.hour_bands:
+        bands["hour_band"] = _hour_band(spec)
+    if spec.price_bands:
+        price = compile_expression(spec.price_bands.of).sql
+        falling = sorted(spec.price_bands.bands.items(), key=lambda band: -band[1])
+        cases = " ".join(f"when ({price}) >= {least} then '{name}'" for name, least in falling)
+        bands["price_band"] = F.expr(f"case {cases} end")
+    return events.withColumns(bands) if bands else events
+
+
+def _hour_band(spec: FeaturesSpec) -> Column:
+    cases = " ".join(
+        f"when event_hour in ({', '.join(map(str, hours_of(start, end)))}) then '{name}'" for name, (start, end) in spec.hour_bands.items()
+    )
+    return F.expr(f"case {cases} end")
+
+
+def _weight(weights: dict[str, int]) -> Column:
+    cases = " ".join(f"when '{kind}' then {weight}" for kind, weight in weights.items())
+    return F.expr(f"bigint(case event_type {cases} else 0 end)")
+
+
+def _measure(measure: Measure) -> Column:
+    if measure.sum is not None:
+        return _sum(measure)
+    return F.sum(F.when(_condition(measure.where), F.lit(1).cast("bigint")).otherwise(F.lit(0).cast("bigint")))
+
+
+def _sum(measure: Measure) -> Column:
+    sql = compile_expression(measure.sum or "0").sql
     exact = f"cast(try_cast(({sql}) as decimal(18,2)) * 100 as bigint)" if measure.unit == "money" else f"try_cast(({sql}) as bigint)"
-    return F.coalesce(F.sum(F.when(condition, F.expr(exact))), F.lit(0).cast("bigint"))
+    return F.coalesce(F.sum(F.when(_condition(measure.where), F.expr(exact))), F.lit(0).cast("bigint"))
 
 
 def _condition(where: str | None) -> Column:
@@ -85,15 +169,5 @@ def _condition(where: str | None) -> Column:
     return F.coalesce(F.expr(compile_expression(where).sql), F.expr("false"))
 
 
-def _key(name: str, preference: Preference) -> Column:
-    cases = " ".join(f"when '{kind}' then {weight}" for kind, weight in preference.weights.items())
-    weight = F.expr(f"bigint(case event_type {cases} else 0 end)")
-    key = F.expr(f"string({compile_expression(preference.key).sql})")
-    return F.struct(F.lit(name).alias("dimension"), key.alias("key"), weight.alias("weight"))
-
-
-def _hour_band(spec: FeaturesSpec) -> Column:
-    cases = " ".join(
-        f"when event_hour in ({', '.join(map(str, hours_of(start, end)))}) then '{name}'" for name, (start, end) in spec.hour_bands.items()
-    )
-    return F.expr(f"case {cases} end")
+def _last_seq() -> Column:
+    return F.max(PART_SEQ).alias("ingest_seq")

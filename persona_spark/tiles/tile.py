@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
+from persona_spark.config.tile_tables import tile_tables
 from persona_spark.lake.known import known_events, known_rows
 from persona_spark.lake.result import StageResult
 from persona_spark.lake.tile_state import mark_tiles, tile_counts, tile_plan
 from persona_spark.schema import EVENTS, RETRACTIONS
-from persona_spark.tiles.account_tiles import PART_SEQ, tile_tables, tiles_of
+from persona_spark.tiles.account_tiles import PART_SEQ, tiles_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

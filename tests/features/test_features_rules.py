@@ -58,6 +58,44 @@ HISTORY = {
         Event("n:clocks", "view", datetime(2017, 11, 5, 6, 30, tzinfo=UTC)),
         Event("n:clocks", "view", datetime(2017, 3, 12, 7, 0, tzinfo=UTC)),
     ],
+    "whole_orders": [
+        Event("n:whole_orders", "pay", before(91), order="n:w1", amount=Decimal("10.00")),
+        Event("n:whole_orders_b", "pay", before(40), order="n:w1", amount=Decimal("500.00")),
+        Event("n:whole_orders", "pay", before(40), order="n:w2", amount=Decimal("10.00")),
+        Event("n:whole_orders", "pay", before(2), order="n:w2", amount=Decimal("30.00")),
+        Event("n:whole_orders", "pay", before(5), order="n:w3", amount=Decimal("20.00")),
+        Event("n:whole_orders", "return", before(1), order="n:w3", amount=Decimal("20.00")),
+    ],
+    "sessions": [
+        Event("n:sessions", "view", before(31, 23, 59), session="n:late"),
+        Event("n:sessions_b", "view", before(30, 0, 1), session="n:late"),
+        Event("n:sessions", "view", before(3, 10), session="n:long"),
+        Event("n:sessions", "cart", before(3, 10, 6), session="n:long"),
+    ],
+    "streaks": [Event("n:streaks", "view", before(back)) for back in (10, 9, 9, 8, 5, 2, 1)],
+    "trend": [Event("n:trend", "view", before(back)) for back in (1, 30, 31, 60, 61)],
+    "prices": [
+        Event("n:prices", "view", before(3), price=Decimal("9.99")),
+        Event("n:prices", "view", before(3), price=Decimal("10.00")),
+        Event("n:prices", "view", before(3), price=Decimal("49.99")),
+        Event("n:prices", "view", before(3)),
+        Event("n:prices", "pay", before(3), amount=Decimal("600.00"), quantity=2),
+    ],
+    "touches": [
+        Event("n:touches", "follow", before(9), platform="app", category="soap"),
+        Event("n:touches", "view", before(5, 8), platform="mini", category="tea", channel="web"),
+        Event("n:touches_b", "view", before(5, 8), platform="app", category="rice"),
+        Event("n:touches", "search", before(4, 9), platform="shop"),
+        Event("n:touches", "return", before(4, 10), platform="mini", category="soap"),
+    ],
+    "within": [
+        Event("n:within", "pay", before(back), order=f"n:p{back}", amount=Decimal("1.00"), category=category)
+        for back, category in ((40, "tea"), (39, "rice"), (30, "tea"), (30, "tea"), (10, "tea"))
+    ],
+    "season": [
+        Event("n:season", "pay", at(date(2017, 11, 11), 23, 59), order="n:d1", amount=Decimal("30.00")),
+        Event("n:season", "pay", at(date(2017, 11, 12), 0, 0), order="n:d2", amount=Decimal("10.00")),
+    ],
     "gap": [Event("n:gap", "pay", before(back), order=f"n:g{back}", amount=Decimal("0.01")) for back in (5, 25, 25, 30)],
 }
 VERSIONS = [
@@ -169,3 +207,71 @@ def test_stale_tiles_identity_and_features_are_refused(rules: Lake) -> None:
         profile_frame(rules, conf, DAY, ("score",))
     with pytest.raises(LakeError, match="computed by other definitions"):
         profile_frame(rules, conf_of(other), DAY)
+
+
+def test_an_order_is_worth_all_its_payments_and_counts_on_the_first(users: dict[str, dict[str, Any]]) -> None:
+    user = users["whole_orders"]
+    assert [user[f"largest_order_amount_{window}"] for window in ("90d", "365d")] == [Decimal("40.00"), Decimal("510.00")]
+    assert (user["order_amount_spread_90d"], user["order_count_90d"]) == (Decimal("10.00"), 2)
+    assert user["paid_amount_90d"] == Decimal("560.00")
+    assert (users["empty"]["order_amount_spread_90d"], users["empty"]["largest_order_amount_90d"]) == (None, Decimal("0.00"))
+    assert users["gap"]["order_amount_spread_365d"] == Decimal("0.00")
+
+
+def test_a_session_lasts_from_its_first_to_its_last_event_and_counts_on_the_first_day(users: dict[str, dict[str, Any]]) -> None:
+    user = users["sessions"]
+    assert [user[f"session_seconds_{window}"] for window in ("30d", "365d")] == [360, 480]
+    assert (user["session_count_30d"], user["average_session_seconds_365d"]) == (1, 240.0)
+
+
+def test_runs_of_days_count_each_day_once(users: dict[str, dict[str, Any]]) -> None:
+    names = ("longest_streak_days", "last_streak_days", "current_streak_days")
+    assert [users["streaks"][name] for name in names] == [3, 2, 2]
+    assert [users["edges"][name] for name in names] == [2, 1, 1]
+    assert [users["tie"][name] for name in names] == [1, 1, 0]
+    assert [users["empty"][name] for name in names] == [0, 0, 0]
+
+
+def test_a_window_before_a_window_has_its_own_edges(users: dict[str, dict[str, Any]]) -> None:
+    user = users["trend"]
+    assert (user["view_count_30d"], user["view_count_prev_30d"], user["view_trend_30d"]) == (2, 2, 1.0)
+    assert (user["view_count_90d"], user["view_count_prev_90d"], user["view_trend_90d"]) == (5, 0, None)
+
+
+def test_price_bands_hold_their_least_price_and_tell_bought_from_viewed(users: dict[str, dict[str, Any]]) -> None:
+    user = users["prices"]
+    assert (user["preferred_viewed_price_band"], user["preferred_bought_price_band"]) == ("from_10", "from_300")
+    assert [(key, round(share, 6)) for key, share in user["top_viewed_price_band"]] == [("from_10", 0.666667), ("below_10", 0.333333)]
+    assert (user["average_viewed_price_30d"], user["viewed_price_count_30d"]) == (Decimal("23.33"), 3)
+    assert user["bought_to_viewed_price_30d"] == pytest.approx(300 / (69.98 / 3))
+
+
+def test_touches_are_events_that_count_and_ties_go_to_the_smaller_key(users: dict[str, dict[str, Any]]) -> None:
+    user = users["touches"]
+    assert (user["first_platform"], user["last_platform"]) == ("app", "shop")
+    assert (user["first_category"], user["last_category"]) == ("rice", "soap")
+    assert (user["first_channel"], user["last_channel"]) == ("web", "web")
+    assert users["empty"]["first_platform"] is None
+
+
+def test_shares_confidence_and_diversity(users: dict[str, dict[str, Any]]) -> None:
+    user = users["touches"]
+    assert user["top_category"] == [("rice", 0.5), ("tea", 0.5)]
+    assert (user["category_count"], user["category_diversity"]) == (2, pytest.approx(1.0, abs=1e-9))
+    # Wilson's lower end for 1 of 2: (1/2 + z2/4 - z sqrt(1/8 + z2/16)) / (1 + z2/2), z = 1.96.
+    assert user["preferred_category_confidence"] == pytest.approx(0.0945, abs=1e-4)
+    assert (users["empty"]["category_count"], users["empty"]["category_diversity"], users["empty"]["top_category"]) == (0, None, None)
+
+
+def test_gaps_have_a_spread_and_are_told_within_the_preferred_category(users: dict[str, dict[str, Any]]) -> None:
+    gap = users["gap"]
+    assert (gap["repurchase_gap_days_spread"], gap["repurchase_irregularity"]) == (7.5, 0.6)
+    assert gap["expected_order_date"] == DAY + timedelta(days=8)
+    within = users["within"]
+    assert (within["preferred_category"], within["category_gap_days"], within["category_gap_days_spread"]) == ("tea", 15.0, 5.0)
+    assert (within["repurchase_gap_days"], gap["category_gap_days"]) == (10.0, None)
+
+
+def test_the_calendar_goes_by_local_days(users: dict[str, dict[str, Any]]) -> None:
+    assert users["season"]["paid_amount_in_1111_365d"] == Decimal("30.00")
+    assert users["season"]["share_in_1111_365d"] == 0.75

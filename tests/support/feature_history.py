@@ -45,6 +45,12 @@ class Event:
     discount: Decimal | None = None
     promotion: str | None = None
     dwell: int | None = None
+    channel: str | None = None
+    content: str | None = None
+    price: Decimal | None = None
+    rating: int | None = None
+    text: str | None = None
+    id: str | None = None
 
     @property
     def local(self) -> datetime:
@@ -53,11 +59,12 @@ class Event:
     def row(self, position: int) -> dict[str, Any]:
         day = self.local.date()
         return {
-            "event_id": f"e{position}", "namespace": "n", "source": "s", "platform": self.platform, "event_time": self.at,
+            "event_id": self.id or f"e{position}", "namespace": "n", "source": "s", "platform": self.platform, "event_time": self.at,
             "event_date": day, "event_month": day.replace(day=1), "event_hour": self.local.hour, "account_id": self.account,
             "order_id": self.order, "event_type": self.kind, "session_id": self.session, "category": self.category,
             "brand": self.brand, "quantity": self.quantity, "amount": self.amount, "discount": self.discount,
             "promotion_id": self.promotion, "dwell_seconds": self.dwell, "ingest_seq": self.seq,
+            "channel": self.channel, "content_type": self.content, "price": self.price, "rating": self.rating, "text": self.text,
         }  # fmt: skip
 
 
@@ -126,7 +133,8 @@ def random_events(owners: dict[str, str], day: date, count: int, rng: random.Ran
 
 def _random_event(account: str, owners: dict[str, str], day: date, rng: random.Random) -> Event:
     user = owners[account]
-    kinds = ["view", "cart", "order", "pay", "pay", "return", "search", "click", "favourite", "share", "content_view", "service"]
+    kinds = ["view", "view", "cart", "order", "pay", "pay", "return", "search", "click", "favourite", "share", "service"]
+    kinds += ["content_view", "content_view", "review", "like", "comment"]
     kind = rng.choice(["view", "cart", "search"] if user.endswith("1") else kinds)
     event = Event(
         account,
@@ -138,6 +146,11 @@ def _random_event(account: str, owners: dict[str, str], day: date, rng: random.R
         brand=rng.choice([None, "乙", "甲", "acme"]),
         platform=rng.choice(["shop", "app", "mini"]),
         dwell=rng.choice([None, 5, 40]),
+        channel=rng.choice([None, "live", "app", "web"]),
+        content=rng.choice([None, "short_video", "image", "live"]) if kind in ("content_view", "like", "comment", "share") else None,
+        price=rng.choice([None, None, Decimal("9.99"), Decimal("10.00"), Decimal("120.50"), Decimal("5000.00")]),
+        rating=rng.choice([None, 1, 4, 5]) if kind == "review" else None,
+        text=rng.choice([None, " ", "good", "好评"]) if kind in ("review", "comment") else None,
     )
     if kind not in ("order", "pay", "return"):
         return event

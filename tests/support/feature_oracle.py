@@ -1,7 +1,8 @@
-"""Every published feature computed again from raw events by DuckDB and plain Python, without tiles or bands."""
+"""Every published feature computed again from raw events, without tiles or bands: sums by DuckDB, the rest by plain Python."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -9,6 +10,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 import pandas as pd
 from feature_history import ZONE
+from feature_people import of_people
 
 from persona_spark.schema import EVENT_TYPES
 
@@ -18,20 +20,37 @@ if TYPE_CHECKING:
     from feature_history import Event, Version
 
 WINDOWS = {"7d": 7, "30d": 30, "90d": 90, "365d": 365, "lifetime": 100_000}
+FEW = ("30d", "365d", "lifetime")
+BEFORE = {"prev_30d": 30, "prev_90d": 90}
 CENT = Decimal("0.01")
-ITEM_WEIGHTS = {
-    "view": 1, "click": 1, "content_view": 1, "search": 1, "share": 2, "favourite": 3, "cart": 5, "pay": 10, "return": -10,
-}  # fmt: skip
-ACTIVITY = ("view", "click", "search", "favourite", "cart", "order", "pay", "review", "share", "like", "comment", "content_view")
-HOUR_BAND = """CASE WHEN event_hour BETWEEN 5 AND 8 THEN 'early_morning' WHEN event_hour BETWEEN 9 AND 11 THEN 'morning'
-    WHEN event_hour BETWEEN 12 AND 17 THEN 'afternoon' WHEN event_hour BETWEEN 18 AND 22 THEN 'evening' ELSE 'night' END"""
-DIMENSIONS = {
-    "category": ("category", ITEM_WEIGHTS, 30),
-    "brand": ("brand", ITEM_WEIGHTS, 30),
-    "hour_band": (HOUR_BAND, dict.fromkeys(ACTIVITY, 1), 60),
-    "weekday": ("lower(dayname(event_date))", dict.fromkeys(ACTIVITY, 1), 60),
-    "platform": ("platform", dict.fromkeys(ACTIVITY, 1), 60),
-}
+EVENT_SUMS = (
+    ("paid_amount", "cents", "event_type = 'pay'", tuple(WINDOWS)),
+    ("returned_amount", "cents", "event_type = 'return'", tuple(WINDOWS)),
+    ("discount_amount", "discount_cents", "event_type = 'pay'", tuple(WINDOWS)),
+    ("promotion_paid_amount", "cents", "event_type = 'pay' AND promotion_id IS NOT NULL", tuple(WINDOWS)),
+    ("item_count", "quantity", "event_type = 'pay'", tuple(WINDOWS)),
+    ("dwell_seconds", "dwell_seconds", "TRUE", tuple(WINDOWS)),
+    (
+        "full_price_paid_amount",
+        "cents",
+        "event_type = 'pay' AND promotion_id IS NULL AND (discount_cents IS NULL OR discount_cents = 0)",
+        FEW,
+    ),
+    ("viewed_price_amount", "price_cents", "event_type = 'view'", FEW),
+    ("viewed_price_count", "1", "event_type = 'view' AND price_cents IS NOT NULL", FEW),
+    ("weekend_count", "1", "dayname(event_date) IN ('Saturday', 'Sunday')", FEW),
+    ("short_video_view_count", "1", "event_type = 'content_view' AND content_type = 'short_video'", FEW),
+    ("live_view_count", "1", "event_type = 'content_view' AND content_type = 'live'", FEW),
+    ("image_text_view_count", "1", "event_type = 'content_view' AND content_type = 'image'", FEW),
+    ("rating_count", "1", "event_type = 'review' AND rating IS NOT NULL", FEW),
+    ("rating_sum", "rating", "event_type = 'review'", FEW),
+    ("review_text_count", "1", "event_type = 'review' AND text IN ('good', '好评')", FEW),
+    ("paid_amount_in_618", "cents", "event_type = 'pay' AND strftime(event_date, '%m%d') BETWEEN '0601' AND '0620'", ("365d", "lifetime")),
+    ("paid_amount_in_1111", "cents", "event_type = 'pay' AND strftime(event_date, '%m%d') BETWEEN '1020' AND '1111'", ("365d", "lifetime")),
+    ("paid_amount_in_1212", "cents", "event_type = 'pay' AND strftime(event_date, '%m%d') BETWEEN '1208' AND '1212'", ("365d", "lifetime")),
+)
+"""Measure, column, condition, windows; amounts in cents."""
+AMOUNTS = tuple(name for name, column, _, _ in EVENT_SUMS if column in ("cents", "discount_cents", "price_cents"))
 Rows = dict[str, dict[str, Any]]
 
 
@@ -45,7 +64,7 @@ def expected(events: list[Event], versions: list[Version], owners: dict[str, str
     users: Rows = {user: {"account_ids": []} for user in owners.values()}
     for account in sorted(owners):
         users[owners[account]]["account_ids"].append(account)
-    for part in (_sums(con, day), _distinct(con, day), _dates(con, day), *(_preference(con, *item) for item in DIMENSIONS.items())):
+    for part in (_sums(con, day), _distinct(con, day), _dates(con, day), of_people(events, owners, day, seq)):
         for user, values in part.items():
             users[user].update(values)
     for user, values in users.items():
@@ -57,10 +76,10 @@ def expected(events: list[Event], versions: list[Version], owners: dict[str, str
 def _raw(events: list[Event]) -> pd.DataFrame:
     rows = [event.row(position) for position, event in enumerate(events)]
     for row in rows:
-        row["cents"], row["discount_cents"] = (
-            None if money is None else int(money * 100) for money in (row.pop("amount"), row.pop("discount"))
-        )
-    whole = dict.fromkeys(("cents", "discount_cents", "quantity", "dwell_seconds"), "Int64")
+        for name, column in (("cents", "amount"), ("discount_cents", "discount"), ("price_cents", "price")):
+            money = row.pop(column)
+            row[name] = None if money is None else int(money * 100)
+    whole = dict.fromkeys(("cents", "discount_cents", "price_cents", "quantity", "dwell_seconds", "rating"), "Int64")
     return pd.DataFrame(rows).drop(columns="event_time").astype(whole)
 
 
@@ -79,16 +98,17 @@ def _sums(con: duckdb.DuckDBPyConnection, day: date) -> Rows:
                 which = "TRUE" if kind == "event" else f"event_type = '{kind}'"
                 parts.append(f"count(*) FILTER ({inside} AND {which}) AS {kind}_count_{label}")
         parts.append(f"count(*) FILTER ({inside} AND event_hour IN (23, 0, 1)) AS night_count_{label}")
-        for name, column, which in (
-            ("paid_amount", "cents", "event_type = 'pay'"),
-            ("returned_amount", "cents", "event_type = 'return'"),
-            ("discount_amount", "discount_cents", "event_type = 'pay'"),
-            ("promotion_paid_amount", "cents", "event_type = 'pay' AND promotion_id IS NOT NULL"),
-            ("item_count", "quantity", "event_type = 'pay'"),
-            ("dwell_seconds", "dwell_seconds", "TRUE"),
-        ):
-            parts.append(f"coalesce(sum({column}) FILTER ({inside} AND {which}), 0)::BIGINT AS {name}_{label}")
+        for name, column, which, windows in EVENT_SUMS:
+            if label in windows:
+                parts.append(f"coalesce(sum({column}) FILTER ({inside} AND {which}), 0)::BIGINT AS {name}_{label}")
         parts.append(f"count(DISTINCT event_date) FILTER ({inside}) AS active_day_count_{label}")
+    for label, days in BEFORE.items():
+        inside = f"event_date >= DATE '{day}' - {2 * days} AND event_date < DATE '{day}' - {days}"
+        parts += [
+            f"count(*) FILTER ({inside}) AS event_count_{label}",
+            f"count(*) FILTER ({inside} AND event_type = 'view') AS view_count_{label}",
+            f"coalesce(sum(cents) FILTER ({inside} AND event_type = 'pay'), 0)::BIGINT AS paid_amount_{label}",
+        ]
     return _query(con, f"SELECT user_id, {', '.join(parts)} FROM ev GROUP BY user_id")
 
 
@@ -111,8 +131,7 @@ def _dates(con: duckdb.DuckDBPyConnection, day: date) -> Rows:
     visits = _query(con, "SELECT user_id, min(event_date) AS first_visit_date, max(event_date) AS last_visit_date FROM ev GROUP BY 1")
     bought = _query(
         con,
-        f"""SELECT user_id, min(d) AS first_order_date, max(d) AS last_order_date,
-        CASE WHEN count(DISTINCT d) > 1 THEN (max(d) - min(d)) / (count(DISTINCT d) - 1)::DOUBLE END AS repurchase_gap_days
+        f"""SELECT user_id, min(d) AS first_order_date, max(d) AS last_order_date
         FROM ({orders}) GROUP BY user_id""",
     )
     users = {user: {**values, **bought.get(user, {})} for user, values in visits.items()}
@@ -122,40 +141,75 @@ def _dates(con: duckdb.DuckDBPyConnection, day: date) -> Rows:
     return users
 
 
-def _preference(con: duckdb.DuckDBPyConnection, name: str, meaning: tuple[str, dict[str, int], int]) -> Rows:
-    key, weights, half_life = meaning
-    weight = "CASE event_type " + " ".join(f"WHEN '{kind}' THEN {value}" for kind, value in weights.items()) + " ELSE 0 END"
-    return _query(
-        con,
-        f"""WITH anchored AS (SELECT user_id, {key} AS key, {weight} AS weight,
-            max(event_date) OVER (PARTITION BY user_id) - event_date AS age FROM ev),
-        summed AS (SELECT user_id, key, sum(weight * round(1e6 * pow(0.5, age / {half_life}::DOUBLE))::BIGINT) AS total
-            FROM anchored WHERE key IS NOT NULL AND age <= {8 * half_life} GROUP BY user_id, key),
-        positive AS (SELECT * FROM summed WHERE total > 0)
-        SELECT user_id, first(key ORDER BY total DESC, key ASC) AS preferred_{name},
-            max(total)::DOUBLE / sum(total)::DOUBLE AS preferred_{name}_share FROM positive GROUP BY user_id""",
-    )
-
-
 def _fill(values: dict[str, Any]) -> None:
-    counts = [f"{kind}_count" for kind in (*EVENT_TYPES, "event", "night", "item", "placed_order", "active_day", "session")]
-    amounts = ["paid_amount", "returned_amount", "discount_amount", "promotion_paid_amount"]
+    """Zeros where nothing was found, amounts in units, and what is derived."""
+    counts = [f"{kind}_count" for kind in (*EVENT_TYPES, "event", "night", "placed_order", "active_day", "session")]
+    windows = {**dict.fromkeys(counts, tuple(WINDOWS)), **{name: labels for name, _, _, labels in EVENT_SUMS}}
+    for name in ("event_count", "view_count", "paid_amount"):
+        windows[name] = (*windows[name], *BEFORE)
+    for column in (f"{name}_{label}" for name, labels in windows.items() for label in labels):
+        found = values.setdefault(column, 0)
+        if column.rpartition("_")[0].removesuffix("_prev") in AMOUNTS:
+            values[column] = Decimal(found) * CENT
     for label in WINDOWS:
-        for name in (*counts, "dwell_seconds"):
-            values.setdefault(f"{name}_{label}", 0)
-        for name in amounts:
-            values[f"{name}_{label}"] = Decimal(values.get(f"{name}_{label}", 0)) * CENT
-        paid, orders = values[f"paid_amount_{label}"], values[f"order_count_{label}"]
-        values[f"net_amount_{label}"] = paid - values[f"returned_amount_{label}"]
-        values[f"average_order_value_{label}"] = (paid / orders).quantize(CENT, ROUND_HALF_UP) if orders else None
-        values[f"night_share_{label}"] = _ratio(values[f"night_count_{label}"], values[f"event_count_{label}"])
-        values[f"promotion_share_{label}"] = _ratio(values[f"promotion_paid_amount_{label}"], paid)
-        discount, lines = values[f"discount_amount_{label}"], values[f"pay_count_{label}"]
-        values[f"average_item_price_{label}"] = (paid / lines).quantize(CENT, ROUND_HALF_UP) if lines else None
-        values[f"discount_rate_{label}"] = _ratio(discount, discount + paid)
-        values[f"return_rate_{label}"] = _ratio(values[f"return_count_{label}"], lines)
-        values[f"events_per_active_day_{label}"] = _ratio(values[f"event_count_{label}"], values[f"active_day_count_{label}"])
-        values[f"cart_to_pay_rate_{label}"] = _ratio(values[f"pay_count_{label}"], values[f"cart_count_{label}"])
+        values.update({f"{name}_{label}": value for name, value in _derived(values, label).items()})
+    for label, before in (("30d", "prev_30d"), ("90d", "prev_90d")):
+        for name, of in (("event_trend", "event_count"), ("view_trend", "view_count"), ("paid_amount_trend", "paid_amount")):
+            values[f"{name}_{label}"] = _ratio(values[f"{of}_{label}"], values[f"{of}_{before}"])
+    _fill_days(values)
+
+
+def _fill_days(values: dict[str, Any]) -> None:
+    visited, bought = values.get("first_visit_date"), values.get("first_order_date")
+    values["days_to_first_order"] = (bought - visited).days if bought else None
+    values["current_streak_days"] = values["last_streak_days"] if values.get("days_since_last_visit") == 1 else 0
+    gap, spread = values["repurchase_gap_days"], values["repurchase_gap_days_spread"]
+    values["repurchase_irregularity"] = spread / gap if spread is not None else None
+    values["expected_order_date"] = values["last_order_date"] + timedelta(days=int(gap + 0.5)) if gap is not None else None
+
+
+def _derived(values: dict[str, Any], label: str) -> dict[str, Any]:
+    def of(name: str) -> Any:
+        return values[f"{name}_{label}"]
+
+    paid, orders, lines, carts = of("paid_amount"), of("order_count"), of("pay_count"), of("cart_count")
+    found = {
+        "net_amount": paid - of("returned_amount"),
+        "average_order_value": _money(paid, orders),
+        "average_item_price": _money(paid, lines),
+        "night_share": _ratio(of("night_count"), of("event_count")),
+        "promotion_share": _ratio(of("promotion_paid_amount"), paid),
+        "discount_rate": _ratio(of("discount_amount"), of("discount_amount") + paid),
+        "return_rate": _ratio(of("return_count"), lines),
+        "returned_amount_rate": _ratio(of("returned_amount"), paid),
+        "events_per_active_day": _ratio(of("event_count"), of("active_day_count")),
+        "items_per_order": _ratio(of("item_count"), orders),
+        "cart_to_pay_rate": _ratio(lines, carts),
+        "cart_abandonment_rate": None if not carts else max(0.0, 1 - lines / carts),
+        "view_to_pay_rate": _ratio(lines, of("view_count")),
+        "favourite_to_pay_rate": _ratio(lines, of("favourite_count")),
+        "content_to_pay_rate": _ratio(lines, of("content_view_count")),
+    }
+    if label in FEW:
+        viewed = _ratio(of("viewed_price_amount"), of("viewed_price_count"))
+        piece = _ratio(paid, of("item_count"))
+        found |= {
+            "average_session_seconds": _ratio(of("session_seconds"), of("session_count")),
+            "short_video_to_pay_rate": _ratio(lines, of("short_video_view_count")),
+            "image_text_to_pay_rate": _ratio(lines, of("image_text_view_count")),
+            "weekend_share": _ratio(of("weekend_count"), of("event_count")),
+            "full_price_share": _ratio(of("full_price_paid_amount"), paid),
+            "average_viewed_price": _money(of("viewed_price_amount"), of("viewed_price_count")),
+            "bought_to_viewed_price": piece / viewed if viewed and piece is not None else None,
+            "average_rating": _ratio(of("rating_sum"), of("rating_count")),
+        }
+    if label in ("365d", "lifetime"):
+        found |= {f"share_in_{name}": _ratio(of(f"paid_amount_in_{name}"), paid) for name in ("618", "1111", "1212")}
+    return found
+
+
+def _money(amount: Decimal, parts: int) -> Decimal | None:
+    return (amount / parts).quantize(CENT, ROUND_HALF_UP) if parts else None
 
 
 def _ratio(part: Any, whole: Any) -> float | None:
@@ -190,13 +244,23 @@ def _band(age: int) -> str:
 
 
 def differences(found: Rows, wanted: Rows) -> list[str]:
-    """Every cell that differs, doubles beyond 1e-12 of their size."""
+    """Every cell that differs, doubles beyond 1e-9 of their size."""
     wrong = [f"users differ: {sorted(set(found) ^ set(wanted))}"] if set(found) != set(wanted) else []
     for user in sorted(set(found) & set(wanted)):
         for name, value in found[user].items():
             other = wanted[user].get(name)
-            same = abs(value - other) <= 1e-12 * abs(other) if isinstance(value, float) and other is not None else value == other
+            same = _same(value, other)
             if not same:
                 wrong.append(f"{user}.{name}: {value!r}, expected {other!r}")
         wrong += [f"{user}.{name} is missing" for name in wanted[user] if name not in found[user]]
     return wrong
+
+
+def _same(value: Any, other: Any) -> bool:
+    if isinstance(value, list) and isinstance(other, list):
+        return len(value) == len(other) and all(map(_same, value, other))
+    if isinstance(value, tuple) and isinstance(other, tuple):
+        return len(value) == len(other) and all(map(_same, value, other))
+    if isinstance(value, float) and other is not None:
+        return bool(abs(value - other) <= 1e-9 * max(1.0, abs(other)))
+    return bool(value == other)

@@ -41,6 +41,7 @@ def small_conf() -> Conf:
         "derived": ("net_amount",),
         "preferences": (),
         "gaps": (),
+        "streaks": (),
         "attributes": ("gender",),
     }
     narrow = {part: {name: whole[part][name] for name in names} for part, names in keep.items()}
@@ -52,7 +53,7 @@ def small_conf() -> Conf:
 def feature_rows(lake: Lake, conf: Conf, day: date, users: Mapping[str, Mapping[str, Any]]) -> DataFrame:
     """A frame for `user_features`: user -> stored column -> value."""
     table = user_features_table(conf.features)
-    weights = ("_weight", "_total")
+    weights = ("_total", "_events", "_logs")
     data = []
     for user, stated in users.items():
         unknown = set(stated) - set(table.names)

@@ -27,7 +27,7 @@ def ago(days: int) -> date:
 
 
 def preferred(kind: str, key: str, percent: float) -> Stated:
-    return {f"preferred_{kind}": key, f"preferred_{kind}_weight": round(percent * 100), f"preferred_{kind}_total": 10_000}
+    return {f"top_{kind}": [(key, round(percent * 100))], f"preferred_{kind}_total": 10_000}
 
 
 def woman(age: int) -> Stated:
@@ -90,17 +90,22 @@ def night() -> tuple[list[Stated], list[Stated]]:
     ]
 
 
+def gap(days: float) -> Stated:
+    """Ten gaps of so many days on average."""
+    return {"repurchase_gap_days_number": 10, "repurchase_gap_days_sum": round(10 * days)}
+
+
 def staples() -> tuple[list[Stated], list[Stated]]:
     low, high = limits("monthly_staple_buyer", "repurchase_gap_days")
     orders = least("monthly_staple_buyer", "order_count_365d")
     percent = 100 * limit("monthly_staple_buyer", "preferred_category_share")
-    row = {"order_count_365d": orders, "repurchase_gap_days": low, **preferred("category", "groceries", percent)}
-    return [row, without(row, repurchase_gap_days=high), without(row, preferred_category="household")], [
+    row = {"order_count_365d": orders, **gap(low), **preferred("category", "groceries", percent)}
+    return [row, without(row, **gap(high)), without(row, **preferred("category", "household", percent))], [
         without(row, order_count_365d=orders - 1),
-        without(row, repurchase_gap_days=low - 0.1),
-        without(row, repurchase_gap_days=high + 0.1),
-        without(row, repurchase_gap_days=None),
-        without(row, preferred_category="sports"),
+        without(row, **gap(low - 0.1)),
+        without(row, **gap(high + 0.1)),
+        without(row, repurchase_gap_days_number=0),
+        without(row, **preferred("category", "sports", percent)),
         without(row, **preferred("category", "groceries", percent - 0.01)),
     ]
 

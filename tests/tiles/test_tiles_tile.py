@@ -10,17 +10,19 @@ from feature_history import Event, at, conf_of, load_spec, random_events, random
 from pyspark.sql import functions as F
 
 from persona_spark.config.features import FeaturesSpec
-from persona_spark.config.tile_tables import ACCOUNT_DAY_KEY, account_day_table, account_order_table
+from persona_spark.config.tile_tables import account_day_table, account_key_table, account_order_table, account_session_table, tile_tables
 from persona_spark.errors import LakeError
 from persona_spark.schema import EVENTS
 from persona_spark.tiles import tile as stage
-from persona_spark.tiles.account_tiles import tile_tables, tiles_of
+from persona_spark.tiles.account_tiles import tiles_of
 from persona_spark.tiles.tile import tile
 from persona_spark.time import AsOf
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from pyspark.sql import Column as SparkColumn
     from pyspark.sql import DataFrame
 
     from persona_spark.lake.tables import Lake
@@ -45,11 +47,16 @@ def content(lake: Lake, spec: FeaturesSpec) -> dict[str, list[str]]:
 
 
 def whole(lake: Lake, table: Table) -> DataFrame:
-    how = {"bigint": F.sum, "boolean": F.max}
+    """One row a key: what the parts add up to."""
     values = [column for column in table.columns if column.name not in (*table.key, "event_month")]
-    sums = [F.min("first_seq") if column.name == "first_seq" else how[column.type](column.name) for column in values]
-    rows = lake.read(table).groupBy(*(name for name in table.key if name != "ingest_seq")).agg(*sums, F.max("ingest_seq"))
-    return rows.where("`sum(weight)` != 0") if table.name == "account_day_key" else rows
+    sums = [how(column.name, column.type)(column.name).alias(column.name) for column in values]
+    return lake.read(table).groupBy(*(name for name in table.key if name != "ingest_seq")).agg(*sums, F.max("ingest_seq"))
+
+
+def how(name: str, kind: str) -> Callable[[str], SparkColumn]:
+    if name.endswith(("_from", "_first", "first_seq")):
+        return F.min
+    return F.max if name.endswith(("_to", "_last")) or kind == "boolean" else F.sum
 
 
 def test_late_data_older_knowledge_kills_and_new_definitions_equal_tiles_made_anew(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,15 +128,18 @@ def test_tiles_by_hand(lake: Lake) -> None:
     names = ("event_count", "pay_count", "night_count", "paid_amount_minor", "returned_amount_minor", "item_count", "ingest_seq")
     assert [row[name] for name in names] == [3, 2, 2, 2000, 500, 2, 2]
     assert row["promotion_paid_amount_minor"] == 1
-    assert orders(lake, spec) == [(day, True, False, 2)]
-    keys = {row.key: row.weight for row in lake.read(ACCOUNT_DAY_KEY).where("dimension = 'category'").collect()}
-    assert keys == {"tea": 20, "rice": -10}
+    assert orders(lake, spec) == [(day, True, False, 2000, 2)]
+    keys = lake.read(account_key_table(spec, "item")).select("category", "category_weight", "category_events", "bought_price_band_weight")
+    assert sorted(map(tuple, keys.collect())) == [("rice", -10, 1, 0), ("tea", 10, 1, 1), ("tea", 10, 1, 1)]
+    session = lake.read(account_session_table(spec)).collect()[0]
+    assert session.session_seconds_from == session.session_seconds_to == at(day).timestamp()
     tile(lake, conf_of(spec), AsOf(DAY, 3))
-    assert orders(lake, spec) == [(day - timedelta(days=1), False, True, 3), (day, True, False, 2)]
+    assert orders(lake, spec) == [(day - timedelta(days=1), False, True, 0, 3), (day, True, False, 2000, 2)]
 
 
 def orders(lake: Lake, spec: FeaturesSpec) -> list[tuple[object, ...]]:
-    rows = lake.read(account_order_table(spec)).select("event_date", "order_count", "placed_order_count", "ingest_seq").collect()
+    names = ("event_date", "order_count_counts", "placed_order_count_counts", "largest_order_amount_value", "ingest_seq")
+    rows = lake.read(account_order_table(spec)).select(*names).collect()
     return sorted(tuple(row) for row in rows)
 
 
