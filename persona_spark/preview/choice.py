@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from persona_spark.config.features_columns import FeatureColumn
 
 _WORDS = {"label", "owner", "null_when"}
-_MEASURED_BY = ("first", "last", "between")
+_MEASURED_BY = ("first", "last", "between", "of")
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def choose(spec: FeaturesSpec, name: str) -> Choice:
 def inputs_of(spec: FeaturesSpec, feature: FeatureColumn) -> tuple[str, ...]:
     """Published columns that say where a value comes from.
 
-    Those that its expression reads; of a date or a gap the measure that it looks at; of other definitions the columns beside it,
+    Those that its expression reads; of a date, a gap or a streak the measure that it looks at; of other definitions the columns beside it,
     such as the other windows.
     """
     published = {other.column.name for other in spec.feature_columns()}
@@ -87,9 +87,9 @@ def _read_by(spec: FeaturesSpec, entry: Any, feature: FeatureColumn) -> tuple[st
 
 
 def _measured(spec: FeaturesSpec, entry: Any) -> tuple[str, ...]:
-    """The longest window of the measure of which a date or a gap is taken."""
+    """The longest window of the measure of which a date, a gap or a streak is taken."""
     measures = (getattr(entry, place, None) for place in _MEASURED_BY)
-    return tuple(windowed(name, spec.parsed_windows[-1]) for name in measures if isinstance(name, str) and name in spec.measures)
+    return tuple(windowed(name, spec.windows_of(name)[-1]) for name in measures if isinstance(name, str) and name in spec.measures)
 
 
 def _definition(spec: FeaturesSpec, group: str, source: str) -> str:

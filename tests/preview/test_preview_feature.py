@@ -162,9 +162,11 @@ def test_a_sample_is_of_the_lowest_hashes_and_says_so(paid: Lake) -> None:
 
 
 def test_text_has_its_most_frequent_values_and_dates_their_range(paid: Lake) -> None:
-    text, share = look(paid, "category").columns
+    text, share, keys, *touched = look(paid, "category").columns
     assert (text.kind, text.nulls, text.distinct, text.texts) == ("text", 1, 2, (("rice", 5), ("tea", 3)))
-    assert share.kind == "number"
+    assert (share.kind, keys.kind, keys.nulls, keys.greatest) == ("number", "array", 1, 1)
+    assert [column.texts for column in touched] == [(("rice", 5), ("tea", 3))] * 2
+    assert "top_category (size)" in shown(look(paid, "top_category"))
     days, since = look(paid, "last_order_date").columns
     assert (days.nulls, days.least, days.greatest, days.mean) == (1, DAY - timedelta(days=8), DAY - timedelta(days=1), None)
     assert (days.counts, since.least, since.greatest) == ((1,) * 8, 1, 8)
@@ -213,5 +215,12 @@ def test_what_does_not_exist_is_told_with_the_nearest_names(paid: Lake) -> None:
 
 
 def test_columns_of_every_section_can_be_looked_at_alone(paid: Lake) -> None:
-    for name in ("repurchase_gap_days", "age", "registered_date", "days_since_first_visit", "preferred_category_share"):
+    for name in (
+        "repurchase_gap_days",
+        "longest_streak_days",
+        "age",
+        "registered_date",
+        "days_since_first_visit",
+        "preferred_category_share",
+    ):
         assert name in shown(look(paid, name))
