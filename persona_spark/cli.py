@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from persona_spark.errors import ConfigError, PersonaError
+from persona_spark.errors import ConfigError, PersonaError, UsageError
 from persona_spark.time import parse_date
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ app = typer.Typer(
 )
 segments_app = typer.Typer(help="Train and assign KMeans segments.", no_args_is_help=True)
 app.add_typer(segments_app, name="segments")
+features_app = typer.Typer(help="Compute every user's features, or look at one of them.", invoke_without_command=True)
+app.add_typer(features_app, name="features")
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -155,17 +157,20 @@ def _stage_command(name: str, text: str) -> None:
 
     @target.command(command, help=text)
     def stage(conf: ConfOption, as_of: AsOfOption, lake: LakeOption = None) -> None:
-        from persona_spark import pipeline
+        _run_stage(name, conf, as_of, lake)
 
-        day, loaded = parse_date(as_of), _checked(conf)
-        opened, log = _begin(loaded, lake)
-        pipeline.run_stage(name, opened, loaded, day, log)
+
+def _run_stage(name: str, conf: Path, as_of: str, lake: str | None) -> None:
+    from persona_spark import pipeline
+
+    day, loaded = parse_date(as_of), _checked(conf)
+    opened, log = _begin(loaded, lake)
+    pipeline.run_stage(name, opened, loaded, day, log)
 
 
 for _name, _text in {
     "identify": "Find the user behind each account.",
     "tile": "Roll new events up into account-day tiles.",
-    "features": "Compute every user's features.",
     "score": "Compute RFM and lifecycle.",
     "tag": "Evaluate all tags.",
     "train": "Train segments and register the model.",
@@ -173,6 +178,43 @@ for _name, _text in {
     "publish": "Audit and publish the release.",
 }.items():
     _stage_command(_name, _text)
+
+
+@features_app.callback()
+def features(
+    context: typer.Context,
+    conf: Annotated[Path | None, typer.Option("--conf", help="Main configuration file.")] = None,
+    as_of: Annotated[str | None, typer.Option("--as-of", help="Day to compute all features for (YYYY-MM-DD).")] = None,
+    lake: LakeOption = None,
+) -> None:
+    """Compute every user's features (with --conf and --as-of), or look at one of them (preview)."""
+    if context.invoked_subcommand is not None:
+        if conf or as_of or lake:
+            raise UsageError(f"write the options after the command: persona features {context.invoked_subcommand} ... --conf FILE")
+        return
+    if conf is None or as_of is None:
+        raise UsageError(
+            "persona features needs --conf FILE and --as-of DATE; to look at one feature: persona features preview NAME --conf FILE"
+        )
+    _run_stage("features", conf, as_of, lake)
+
+
+@features_app.command()
+def preview(
+    name: Annotated[str, typer.Argument(help="Definition in any section of the features file, or one published column.")],
+    conf: ConfOption,
+    as_of: Annotated[str | None, typer.Option("--as-of", help="Day to look at; default the latest in the lake.")] = None,
+    lake: LakeOption = None,
+    users: Annotated[int, typer.Option("--users", help="Most users to make rows for, when they are not stored.")] = 50_000,
+) -> None:
+    """Look at a feature, a just added one too, without writing anything: figures, distribution, some users."""
+    from persona_spark.preview import preview_feature
+    from persona_spark.preview.choice import choose
+    from persona_spark.preview_console import show_preview
+
+    day, loaded = parse_date(as_of) if as_of else None, _checked(conf)
+    choose(loaded.features, name)  # a wrong name is told before Spark starts
+    show_preview(out, preview_feature(_open(loaded, lake), loaded, name, day, users), loaded.main.lake.currency)
 
 
 @app.command()

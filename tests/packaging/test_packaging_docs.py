@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
 import shlex
 import subprocess
+from dataclasses import replace
 from itertools import dropwhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +20,8 @@ from persona_spark import schema
 from persona_spark.cli import app
 from persona_spark.config.sources import SourceSpec
 from persona_spark.lake.session import DELTA_PACKAGE
+from persona_spark.preview import preview_feature
+from persona_spark.preview_console import preview_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,6 +108,25 @@ def test_sql_runs(text: str, small_lake: SmallLake) -> None:
 def test_mappings_in_the_readme_are_valid(page: Path) -> None:
     mappings = [SourceSpec.model_validate(yaml.safe_load(text)) for text in blocks(page, "yaml")]
     assert [mapping.source for mapping in mappings] == ["clicks"]
+
+
+def test_the_feature_to_add_can_be_previewed(small_lake: SmallLake) -> None:
+    page = ROOT / "docs" / "new_feature.md"
+    spec = small_lake.conf.features
+    merged = spec.model_dump(mode="json", exclude_none=True)
+    for section, entries in yaml.safe_load(blocks(page, "yaml")[0]).items():
+        merged[section] = {**merged[section], **entries}
+    conf = replace(small_lake.conf, features=type(spec).model_validate(merged))
+    told = "\n".join(preview_lines(preview_feature(small_lake.lake, conf, "weekend_share"), "CNY"))
+    assert told.splitlines()[:2] == blocks(page, "text")[0].splitlines()[:2]
+    assert "made in memory from events" in told
+
+
+def test_the_sums_of_scale_are_those_of_its_block() -> None:
+    page = ROOT / "docs" / "scale.md"
+    with contextlib.redirect_stdout(io.StringIO()) as told:
+        exec(compile(blocks(page, "python")[0], "block", "exec"), {})  # noqa: S102 - our own page
+    assert told.getvalue() == blocks(page, "text")[0]
 
 
 @pytest.mark.parametrize("language", ["python", "yaml", "text"])
