@@ -12,7 +12,8 @@ from persona_spark.config.features_columns import preferred
 from persona_spark.features.preferences import decay_table
 
 if TYPE_CHECKING:
-    from persona_spark.config.features import FeaturesSpec, Preference
+    from persona_spark.config.features import FeaturesSpec
+    from persona_spark.config.features_entries import Preference
 
 LOGS = 1_000
 """Weights times their binary logarithms are kept as whole numbers of 1 / LOGS."""

@@ -14,7 +14,8 @@ from peer_sql import band_of, bands, condition, duckdb_sql, in_window, quoted
 if TYPE_CHECKING:
     from datetime import date
 
-    from persona_spark.config.features import FeaturesSpec, Measure
+    from persona_spark.config.features import FeaturesSpec
+    from persona_spark.config.features_entries import Measure
 
 KEYS = {"orders": "order_id", "sessions": "session_id"}
 _SECOND = "(epoch_us(event_time) // 1000000)"

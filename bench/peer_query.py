@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from persona_spark.config.base import Strict
-    from persona_spark.config.features import FeaturesSpec, Measure
+    from persona_spark.config.features import FeaturesSpec
+    from persona_spark.config.features_entries import Measure
 
 _NOT_FEATURES = ("as_of", "user_id", "ingest_seq", "definition", "code")
 _ABOUT = {"label", "owner", "null_when", "personal", "unit"}
