@@ -8,6 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 USERS ?= 50000
 DAYS ?= 365
+EXAMPLES ?= 50
 
 PYTHONS := $(or $(PYTHON),python3.11 python3.12 python3.13 python3)
 NO_PYTHON := Python 3.11 or newer was not found (looked for $(PYTHONS)). Install it, or name it: make PYTHON=/path/to/python3
@@ -45,6 +46,10 @@ format: dev ## Format the code and mend what the linter can mend
 .PHONY: test
 test: check ## Everything that CI runs: check, then all tests
 	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
+
+.PHONY: fuzz
+fuzz: dev ## Many random histories of nights against a full recompute (make fuzz EXAMPLES=50)
+	PERSONA_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/incremental/test_incremental_nights.py
 
 .PHONY: bench
 bench: dev ## Time a simulated shop end to end (make bench USERS=50000 DAYS=365)
