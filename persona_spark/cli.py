@@ -218,6 +218,17 @@ def verify(
 
 
 @app.command()
+def upkeep(conf: ConfOption, lake: LakeOption = None) -> None:
+    """Put small files together, delete old ones and old days of user_features; no value changes."""
+    from persona_spark.upkeep import run_upkeep
+    from persona_spark.upkeep_console import show_upkeep
+
+    loaded = _checked(conf)
+    opened, log = _begin(loaded, lake)
+    show_upkeep(out, run_upkeep(opened, loaded, log))
+
+
+@app.command()
 def profile(
     user_id: Annotated[str, typer.Argument(help="User id, or the id of one of the user's accounts.")],
     conf: ConfOption,
