@@ -72,12 +72,11 @@ NIGHTS = st.builds(
     partitions=st.integers(1, 5),
 )
 USUAL = (
-    Night(partitions=1),
     Night("next", kill=9, correct=True, partitions=3),
     Night("back", correct=True),
     Night("gap", kill=7, again=False, correct=True),
     Night("same", correct=True, partitions=4),
-    Night("next", redefine=True),
+    Night("next", redefine=True, partitions=1),
     Night("month"),
 )
 
@@ -130,6 +129,13 @@ def check_equals_anew(lake: Lake, conf: Conf, as_of: AsOf) -> None:
 
 
 def play(lake: Lake, seed: int, script: tuple[Night, ...], spec: FeaturesSpec) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        # However many changed, the others are carried over: that is what is tested here.
+        patch.setattr(plan, "LARGEST_SHARE", 1.0)
+        play_all(lake, seed, script, spec)
+
+
+def play_all(lake: Lake, seed: int, script: tuple[Night, ...], spec: FeaturesSpec) -> None:
     shop = Shop(lake, random.Random(seed))
     shop.open(START)
     latest = START
@@ -173,7 +179,8 @@ def is_killed(lake: Lake, conf: Conf, as_of: AsOf, writes: int) -> bool:
 def test_features_after_every_night_equal_those_computed_anew(
     spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, seed: int, script: tuple[Night, ...]
 ) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        # However many changed, the others are carried over: that is what is tested here.
-        patch.setattr(plan, "LARGEST_SHARE", 1.0)
-        play(Lake(spark, path=tmp_path_factory.mktemp("nights")), seed, script, reduced(whole_spec()))
+    play(Lake(spark, path=tmp_path_factory.mktemp("nights")), seed, script, reduced(whole_spec()))
+
+
+def test_a_night_with_all_definitions_equals_what_is_computed_anew(lake: Lake) -> None:
+    play(lake, 2, (Night("next", correct=True, partitions=3),), whole_spec())

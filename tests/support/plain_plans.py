@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 SETTINGS = {
     "spark.sql.adaptive.enabled": "false",
     "spark.databricks.delta.optimizeWrite.enabled": "false",
-    "spark.databricks.delta.stats.collect": "false",
     "spark.databricks.delta.snapshotPartitions": "1",
 }
 
