@@ -11,9 +11,8 @@ import pytest
 from feature_history import Event, Version, at, conf_of, load_spec, random_events, random_owners, write_history, write_identity
 from nights import KilledError, killed_after
 from plain_plans import SETTINGS, settings_of
-from reduced_spec import reduced
+from reduced_spec import reduced, without_one
 
-from persona_spark.config.features import FeaturesSpec
 from persona_spark.config.tile_tables import account_day_table, user_features_table
 from persona_spark.errors import LakeError
 from persona_spark.features import plan
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
     from pyspark.sql import SparkSession
 
+    from persona_spark.config.features import FeaturesSpec
     from persona_spark.lake.tables import Lake
 
 DAY = date(2018, 1, 1)
@@ -91,8 +91,7 @@ def test_the_night_after_a_definition_is_gone_carries_over(lake: Lake) -> None:
     spec = reduced(load_spec())
     write_history(lake, HISTORY)
     run(lake, spec, DAY, 1)
-    rest = {name: measure for name, measure in spec.model_dump()["measures"].items() if name != "dwell_seconds"}
-    other = FeaturesSpec.model_validate({**spec.model_dump(), "measures": rest})
+    other = without_one(spec)
     assert run(lake, other, DAY, 1)["all_users"] == "the definitions of features are new"
     assert "base" in run(lake, other, DAY + timedelta(days=1), 1)
     assert counts(lake, other, DAY + timedelta(days=1)) == {"ann": 2, "bob": 1, "cem": 1, "dan": 1}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from feature_history import Event, at, write_history
 from plain_plans import SETTINGS, settings_of
-from profile_rows import small_conf, write_features
+from profile_rows import demo_conf, small_conf, write_features
 from rich.console import Console
 
 from persona_spark.config.tile_tables import account_day_table, user_features_table
@@ -44,7 +44,10 @@ def _plain_plans(spark: SparkSession) -> Iterator[None]:
 
 
 def strict_conf() -> Conf:
+    """The small configuration with a preference, which tiles need, and strict limits of upkeep."""
     conf = small_conf()
+    category = demo_conf().features.preferences["category"]
+    conf = replace(conf, features=conf.features.model_copy(update={"preferences": {"category": category}}))
     upkeep = conf.main.upkeep.model_copy(update={"files_a_partition": 1, "features_days": 30})
     return replace(conf, main=conf.main.model_copy(update={"upkeep": upkeep}))
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 from nights import START, Shop
-from profile_rows import small_conf
+from profile_rows import demo_conf, small_conf
 from tiny_shop import write_tiny_shop
 
 from persona_spark import pipeline
@@ -60,8 +60,10 @@ class NarrowShop:
 def write_narrow_conf(folder: Path, users: int = 5) -> Conf:
     """The tiny shop's files, and a configuration of few definitions."""
     main = write_tiny_shop(folder, users)
-    small = small_conf()
-    parts: dict[str, Any] = {"features": small.features, "tags": small.tags}
+    small, whole = small_conf(), demo_conf().features.preferences
+    # Tiles need at least one preference.
+    features = small.features.model_copy(update={"preferences": {"category": whole["category"]}})
+    parts: dict[str, Any] = {"features": features, "tags": small.tags}
     for name, spec in parts.items():
         text = yaml.safe_dump(spec.model_dump(mode="json", exclude_defaults=True), allow_unicode=True, sort_keys=False)
         (main.parent / f"{name}.yaml").write_text(text, encoding="utf-8")

@@ -174,7 +174,7 @@ def _frame(lake: Lake, table: Table, rows: list[Row]) -> DataFrame:
     """Literal rows, parsed by Spark itself: to start a Python worker for each frame takes longer than the rest of a night."""
     schema = struct_of(table)
     text = F.lit(json.dumps(rows, default=_text))
-    return lake.spark.range(1).select(F.inline(F.from_json(text, ArrayType(schema)))).select(*table.names)
+    return lake.spark.range(1).select(F.inline(F.from_json(text, ArrayType(schema)))).select(*table.names).localCheckpoint()
 
 
 def _text(value: object) -> str:
