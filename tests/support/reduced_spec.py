@@ -31,7 +31,8 @@ def reduced(spec: FeaturesSpec) -> FeaturesSpec:
 def without_one(spec: FeaturesSpec) -> FeaturesSpec:
     """The same without one measure that nothing else names."""
     whole = spec.model_dump(mode="json", exclude_defaults=True)
-    named = {word for section, entries in whole.items() if section not in _WHOLE for entry in entries.values() for word in _words(entry)}
+    others = [entries for section, entries in whole.items() if section not in {*_WHOLE, "measures"}]
+    named = {word for entries in others for entry in entries.values() for word in _words(entry)}
     gone = min(name for name in spec.measures if name not in named)
     return FeaturesSpec.model_validate({**whole, "measures": {name: entry for name, entry in whole["measures"].items() if name != gone}})
 
