@@ -10,6 +10,7 @@ USERS ?= 50000
 DAYS ?= 365
 ROUNDS ?= 3
 HEAP ?= 8g
+EXAMPLES ?= 50
 
 PYTHONS := $(or $(PYTHON),python3.11 python3.12 python3.13 python3)
 NO_PYTHON := Python 3.11 or newer was not found (looked for $(PYTHONS)). Install it, or name it: make PYTHON=/path/to/python3
@@ -47,6 +48,10 @@ format: dev ## Format the code and mend what the linter can mend
 .PHONY: test
 test: check ## Everything that CI runs: check, then all tests
 	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
+
+.PHONY: fuzz
+fuzz: dev ## Many random histories of nights against a full recompute (make fuzz EXAMPLES=50)
+	PERSONA_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/incremental/test_incremental_nights.py
 
 .PHONY: bench
 bench: dev ## Measure 1 and 10 million events against DuckDB, and print goals and what was reached (ROUNDS=3 HEAP=8g)

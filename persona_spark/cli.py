@@ -19,6 +19,7 @@ from persona_spark.time import parse_date
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import date
 
     from pyspark.sql import SparkSession
 
@@ -132,14 +133,30 @@ def simulate(
 
 
 @app.command()
-def run(conf: ConfOption, as_of: AsOfOption, lake: LakeOption = None) -> None:
+def run(
+    conf: ConfOption,
+    as_of: AsOfOption,
+    lake: LakeOption = None,
+    *,
+    plan: Annotated[bool, typer.Option("--plan", help="Only say what would be done; nothing is taken in or written.")] = False,
+) -> None:
     """Do everything: ingest, identify, tile, features, score, tag, segments, publish."""
     from persona_spark import pipeline
     from persona_spark.summary import show_summary
 
     day, loaded = parse_date(as_of), _checked(conf)
+    if plan:
+        _show_plan(loaded, lake, day)
+        return
     opened, log = _begin(loaded, lake)
     show_summary(out, opened, loaded, pipeline.run(opened, loaded, day, log))
+
+
+def _show_plan(conf: Conf, path: str | None, day: date) -> None:
+    from persona_spark.plan_console import show_plan
+    from persona_spark.run_plan import plan_run
+
+    show_plan(out, plan_run(_look(conf, path), conf, day))
 
 
 @app.command()
@@ -226,6 +243,34 @@ def releases(conf: ConfOption, lake: LakeOption = None) -> None:
 
 
 @app.command()
+def verify(
+    conf: ConfOption,
+    release: Annotated[str | None, typer.Option("--release", help="Id of the release; default the serving one.")] = None,
+    lake: LakeOption = None,
+) -> None:
+    """Compute a release again from the raw events that it knew, and compare every value; exits with 1 when one differs."""
+    from persona_spark.verify import verify as compute_again
+    from persona_spark.verify_console import show_verification
+
+    loaded = _checked(conf)
+    found = compute_again(_look(loaded, lake), loaded, release)
+    show_verification(out, found)
+    if not found.holds:
+        raise typer.Exit(1)
+
+
+@app.command()
+def upkeep(conf: ConfOption, lake: LakeOption = None) -> None:
+    """Put small files together, delete old ones and old days of user_features; no value changes."""
+    from persona_spark.upkeep import run_upkeep
+    from persona_spark.upkeep_console import show_upkeep
+
+    loaded = _checked(conf)
+    opened, log = _begin(loaded, lake)
+    show_upkeep(out, run_upkeep(opened, loaded, log))
+
+
+@app.command()
 def profile(
     user_id: Annotated[str, typer.Argument(help="User id, or the id of one of the user's accounts.")],
     conf: ConfOption,
@@ -260,6 +305,14 @@ def _open(conf: Conf, path: str | None, started: Callable[[SparkSession, float],
     spark = build_session()
     started(spark, time.perf_counter() - begun)
     return open_lake(spark, conf.main.lake, conf.folder, path)
+
+
+def _look(conf: Conf, path: str | None) -> Lake:
+    """The lake for reading: it is not created, and its folder need not be writable."""
+    from persona_spark.lake.info import open_lake
+    from persona_spark.lake.session import build_session
+
+    return open_lake(build_session(), conf.main.lake, conf.folder, path, create=False)
 
 
 def _begin(conf: Conf, path: str | None) -> tuple[Lake, RunLog]:

@@ -297,7 +297,11 @@ TILE_STATE = Table(
     (
         Column("ingest_seq", "bigint", "The tiles hold the events of all ingests up to this one.", nullable=False),
         Column("definition", "string", "Hash of the definitions by which they were made.", nullable=False),
-        Column("complete", "boolean", "False while tiles are being made anew; they are then made anew once more.", nullable=False),
+        Column("complete", "boolean", "False while tiles are being changed.", nullable=False),
+        Column("towards", "bigint", "Ingest that an update under way leads to; null when none is, and when they are made anew."),
+        Column("since", "bigint", "Ingest that the last change started from; null when they were made anew."),
+        Column("why_anew", "string", "Why the last change made them anew; null when it did not."),
+        Column("counts", "map<string,bigint>", "What was new to the last change: new_events, taken_back, account_days_touched."),
     ),
     key=("ingest_seq",),
 )

@@ -63,6 +63,20 @@ class AuditConf(Strict):
     largest_null_rate: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
 
 
+class UpkeepConf(Strict):
+    """What `persona upkeep` keeps.
+
+    Attributes:
+        vacuum_days: files of versions older than so many days are deleted; not below 7, which Delta holds to be safe.
+        features_days: days of `user_features` that stay before the newest; older ones are computed again when they are asked for.
+        files_a_partition: partitions with more files are put together.
+    """
+
+    vacuum_days: int = Field(default=7, ge=7)
+    features_days: int = Field(default=45, ge=1)
+    files_a_partition: int = Field(default=8, ge=1)
+
+
 class MainConf(Strict):
     """`persona.yaml`: paths of the definition files are relative to it."""
 
@@ -76,3 +90,4 @@ class MainConf(Strict):
     ingest: IngestConf = IngestConf()
     mlflow: MlflowConf = MlflowConf()
     audits: AuditConf = AuditConf()
+    upkeep: UpkeepConf = UpkeepConf()

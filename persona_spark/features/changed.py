@@ -50,7 +50,8 @@ def changed_users(lake: Lake, conf: Conf, base: AsOf, as_of: AsOf, owners: DataF
     """
     base_users = lake.read(user_features_table(conf.features)).where(F.col("as_of") == F.lit(base.date))
     accounts = {
-        "events": touched_days(lake, base.ingest_seq, as_of.ingest_seq).where(F.col("event_date") < F.lit(as_of.date)),
+        # Back in time, an event between the two days may have been taken back: the base counted it.
+        "events": touched_days(lake, base.ingest_seq, as_of.ingest_seq).where(F.col("event_date") < F.lit(max(base.date, as_of.date))),
         "window": active_days(lake, as_of.ingest_seq).where(_crosses(base.date, as_of.date, conf.features.ages())),
         "attributes": _stated(lake, conf, base, as_of),
     }
@@ -58,7 +59,7 @@ def changed_users(lake: Lake, conf: Conf, base: AsOf, as_of: AsOf, owners: DataF
         found.select("account_id").distinct().join(owners, "account_id", "inner").select("user_id", _rank(reason))
         for reason, found in accounts.items()
     ]
-    rows = reduce(DataFrame.unionByName, by_account, _other_accounts(owners, base_users))
+    rows = reduce(DataFrame.unionByName, by_account, other_accounts(owners, base_users))
     names = F.array(*(F.lit(reason) for reason in REASONS))
     return rows.groupBy("user_id").agg(F.min("rank").alias("rank")).select("user_id", F.get(names, F.col("rank")).alias("reason"))
 
@@ -67,7 +68,8 @@ def _rank(reason: str) -> Column:
     return F.lit(REASONS.index(reason)).alias("rank")
 
 
-def _other_accounts(owners: DataFrame, base_users: DataFrame) -> DataFrame:
+def other_accounts(owners: DataFrame, base_users: DataFrame) -> DataFrame:
+    """Users who have other accounts than in `base_users`, rows of `user_features`, or stand in one of the two only: user_id, rank."""
     now = accounts_of(owners)
     before = base_users.select("user_id", F.col("account_ids").alias("before"))
     both = now.join(before, "user_id", "full_outer").where(~F.col("account_ids").eqNullSafe(F.col("before")))
@@ -99,9 +101,9 @@ def _crosses(base: date, as_of: date, ages: tuple[int, ...]) -> Column:
 
 
 def _stated(lake: Lake, conf: Conf, base: AsOf, as_of: AsOf) -> DataFrame:
-    """Accounts with versions that are new, that came into force, or whose day of registration came."""
+    """Accounts with versions that are new and in force, that came into force or are not any more, or whose day of registration did."""
     first, last = min(base.date, as_of.date), max(base.date, as_of.date)
     registered = F.to_date(F.from_utc_timestamp("registered_at", conf.main.lake.zone))
     came = [(day >= F.lit(first)) & (day < F.lit(last)) for day in (F.col("valid_from"), registered)]
-    new = F.col("ingest_seq") > F.lit(base.ingest_seq)
+    new = (F.col("ingest_seq") > F.lit(base.ingest_seq)) & (F.col("valid_from") < F.lit(as_of.date))
     return known_rows(lake, ACCOUNTS, as_of.ingest_seq).where(new | came[0] | came[1])

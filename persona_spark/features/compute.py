@@ -42,8 +42,8 @@ def compute_features(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:
         LakeError: when identity or tiles were not made for `as_of`.
     """
     check_tiles(lake, conf.features, as_of.ingest_seq)
-    owners = _owners(lake, as_of)
-    if is_made(lake, conf.features, as_of):
+    owners = owners_at(lake, as_of)
+    if is_made(lake, conf.features, as_of, owners):
         return StageResult(0, 0, {"held_up_to": as_of.ingest_seq}, skipped=True)
     plan = feature_plan(lake, conf, as_of, owners)
     try:
@@ -63,19 +63,25 @@ def _frame(lake: Lake, conf: Conf, plan: FeaturePlan, owners: DataFrame) -> Data
         return features_frame(inputs, owners, conf, plan.as_of)
     computed = plan.changed.where(F.col("reason") != GONE).select("user_id")
     fresh = features_frame(inputs, owners.join(computed, "user_id", "left_semi"), conf, plan.as_of)
-    base = lake.read(user_features_table(conf.features)).where(F.col("as_of") == F.lit(plan.base.date))
+    table = user_features_table(conf.features)
+    # The stored table may have columns of earlier definitions.
+    base = lake.read(table).where(F.col("as_of") == F.lit(plan.base.date)).select(*table.names)
     carried = base.join(plan.changed.select("user_id"), "user_id", "left_anti").withColumns(
         {"as_of": F.lit(plan.as_of.date), "ingest_seq": F.lit(plan.as_of.ingest_seq).cast("bigint")}
     )
     return fresh.unionByName(carried)
 
 
-def _owners(lake: Lake, as_of: AsOf) -> DataFrame:
-    """The accounts of `identity` as of the day: account_id, user_id."""
+def owners_at(lake: Lake, as_of: AsOf) -> DataFrame:
+    """The accounts of `identity` as of the day: account_id, user_id.
+
+    Raises:
+        LakeError: when identity was not made for `as_of`.
+    """
     identity = lake.read(IDENTITY).where(F.col("as_of") == F.lit(as_of.date))
     held = identity.select("ingest_seq").limit(1).collect()
     if as_of.ingest_seq > 0 and (not held or held[0].ingest_seq != as_of.ingest_seq):
-        found = f"it holds ingest {held[0].ingest_seq}" if held else "it has no accounts"
+        found = f"it holds ingest {held[0].ingest_seq}" if held else "it has no accounts: none is known before that day, or it was not made"
         raise LakeError(f"identity as of {as_of.date} is not that of ingest {as_of.ingest_seq} ({found}): run persona identify first")
     return identity.select("account_id", "user_id")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
-from persona_spark.features.changed import GONE, REASONS, changed_users, crossing_ranges
+from persona_spark.features.changed import GONE, REASONS, changed_users, crossing_ranges, other_accounts
 from persona_spark.lake.code import FEATURE_CODE, code_version
 from persona_spark.projection import user_features_table
 from persona_spark.schema import FEATURES_STATE
@@ -62,10 +62,10 @@ class FeaturePlan:
             self.changed.unpersist()
 
 
-def is_made(lake: Lake, spec: FeaturesSpec, as_of: AsOf) -> bool:
-    """Whether the partition of as_of holds what was known, by these definitions and this code."""
+def is_made(lake: Lake, spec: FeaturesSpec, as_of: AsOf, owners: DataFrame) -> bool:
+    """Whether the partition of as_of holds what was known, by these definitions and this code, for these accounts of users."""
     rows = [row for row in _states(lake) if (row.as_of, row.ingest_seq) == (as_of.date, as_of.ingest_seq) and _same(spec, row)]
-    return bool(rows) and _holds(lake, spec, rows[0])
+    return bool(rows) and _holds(lake, spec, rows[0]) and other_accounts(owners, _partition(lake, spec, as_of)).isEmpty()
 
 
 def feature_plan(lake: Lake, conf: Conf, as_of: AsOf, owners: DataFrame) -> FeaturePlan:

@@ -19,7 +19,7 @@ LAYOUT = 2
 """Version of the tables' layout; a lake of another version is refused."""
 
 
-def open_lake(spark: SparkSession, conf: LakeConf, folder: Path, path: str | None = None) -> Lake:
+def open_lake(spark: SparkSession, conf: LakeConf, folder: Path, path: str | None = None, *, create: bool = True) -> Lake:
     """The lake that the configuration names, created when it is new.
 
     Args:
@@ -27,6 +27,7 @@ def open_lake(spark: SparkSession, conf: LakeConf, folder: Path, path: str | Non
         conf: the `lake` part of the main configuration file.
         folder: where a relative path of the configuration starts.
         path: a folder that wins over the configuration; relative to the working directory.
+        create: whether a new lake is created; if not, nothing is written, and it reads as an empty one.
 
     Raises:
         LakeError: when the lake was made with another zone, currency or layout.
@@ -34,6 +35,8 @@ def open_lake(spark: SparkSession, conf: LakeConf, folder: Path, path: str | Non
     lake = Lake(spark, path=lake_path(conf, folder, path), schema=None if path else conf.catalog_schema)
     wanted = (conf.zone, conf.currency, LAYOUT)
     if not lake.exists(LAKE):
+        if not create:
+            return lake
         lake.replace(spark.createDataFrame([wanted], "zone string, currency string, layout int"), LAKE)
         return lake
     found = tuple(lake.read(LAKE).select("zone", "currency", "layout").collect()[0])

@@ -130,7 +130,7 @@ class Lake:
         same = " AND ".join(f"new.`{name}` <=> old.`{name}`" for name in (key or table.key))
         try:
             self.create(table)
-            merge = self._delta(table).alias("old").merge(enforce(df, table).alias("new"), same).whenNotMatchedInsertAll()
+            merge = self.native(table).alias("old").merge(enforce(df, table).alias("new"), same).whenNotMatchedInsertAll()
             # The merge's own count: the table's history may show a commit that another writer made meanwhile.
             return int(merge.execute().select("num_inserted_rows").collect()[0][0])
         except CONFLICTS as error:
@@ -154,28 +154,35 @@ class Lake:
     def delete(self, table: Table, condition: str) -> None:
         """Remove the rows that meet `condition`, in one commit."""
         if self.exists(table):
-            self._delta(table).delete(condition)
+            self.native(table).delete(condition)
 
-    def delete_matching(self, keys: DataFrame, table: Table) -> int:
+    def delete_matching(self, keys: DataFrame, table: Table, within: str) -> int:
         """Remove the rows whose values stand in `keys`, a frame of some of the table's columns, in one commit; returns the rows removed.
+
+        Args:
+            keys: what to remove.
+            table: where.
+            within: condition on the table's partition columns that all of `keys` meet, so that other partitions need not be read; the
+                table's columns are called `old.<name>` in it.
 
         Raises:
             LakeError: when another writer changed the table meanwhile.
         """
         if not self.exists(table):
             return 0
-        same = " AND ".join(f"old.`{name}` = gone.`{name}`" for name in keys.columns)
+        same = " AND ".join([within, *(f"old.`{name}` = gone.`{name}`" for name in keys.columns)])
         try:
-            merge = self._delta(table).alias("old").merge(keys.distinct().alias("gone"), same).whenMatchedDelete()
+            merge = self.native(table).alias("old").merge(keys.distinct().alias("gone"), same).whenMatchedDelete()
             return int(merge.execute().select("num_deleted_rows").collect()[0][0])
         except CONFLICTS as error:
             raise LakeError(f"table {table.name} was changed by another writer at the same time: run again") from error
 
     def version(self, table: Table) -> int:
         """Number of the table's last commit."""
-        return int(self._delta(table).history(1).select("version").collect()[0][0])
+        return int(self.native(table).history(1).select("version").collect()[0][0])
 
-    def _delta(self, table: Table) -> DeltaTable:
+    def native(self, table: Table) -> DeltaTable:
+        """Delta's own handle of the table, for what concerns its files."""
         if self.schema is None:
             return DeltaTable.forPath(self.spark, self.location(table))
         return DeltaTable.forName(self.spark, self.location(table))
@@ -196,7 +203,7 @@ class Lake:
 
     def _metric(self, table: Table, name: str, before: int) -> int:
         """What the commit after `before` says; 0 when there was nothing to do and so no commit, whose place an older one holds."""
-        last = self._delta(table).history(1).select("version", "operationMetrics").collect()[0]
+        last = self.native(table).history(1).select("version", "operationMetrics").collect()[0]
         return int(last.operationMetrics.get(name, 0)) if last.version > before else 0
 
 

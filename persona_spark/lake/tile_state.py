@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
 from persona_spark.config.tile_tables import ACCOUNT_DAY_HEAD
 from persona_spark.errors import LakeError
 from persona_spark.lake.code import TILE_CODE, code_version
+from persona_spark.lake.contract import struct_of
 from persona_spark.lake.known import known_events, known_rows, touched_days
 from persona_spark.schema import EVENTS, RETRACTIONS, TILE_STATE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pyspark.sql import DataFrame
 
     from persona_spark.config.features import FeaturesSpec
@@ -42,17 +45,31 @@ class TilePlan:
 
 def tile_plan(lake: Lake, spec: FeaturesSpec, ingest_seq: int) -> TilePlan:
     """What the tiles need so that they hold what was known at `ingest_seq`."""
-    found = lake.read(TILE_STATE).collect()
-    if len(found) != 1:
+    state = tile_state(lake)
+    if state is None:
         return TilePlan(ingest_seq, None, "there are no tiles yet")
-    state = found[0]
-    if not state.complete:
-        return TilePlan(ingest_seq, None, "a run that made them anew did not end")
-    if state.definition != made_by(spec):
-        return TilePlan(ingest_seq, None, "they were made by other definitions or other code")
-    if state.ingest_seq > ingest_seq:
-        return TilePlan(ingest_seq, None, f"they hold ingest {state.ingest_seq}, which was not known yet")
-    return TilePlan(ingest_seq, int(state.ingest_seq))
+    why = _why_anew(state, spec, ingest_seq)
+    return TilePlan(ingest_seq, None if why else int(state["ingest_seq"]), why)
+
+
+def _why_anew(state: Mapping[str, Any], spec: FeaturesSpec, ingest_seq: int) -> str | None:
+    towards = state.get("towards")
+    if not state["complete"] and towards is None:
+        return "a run that made them anew did not end"
+    if state["definition"] != made_by(spec):
+        return "they were made by other definitions or other code"
+    if state["ingest_seq"] > ingest_seq:
+        return f"they hold ingest {state['ingest_seq']}, which was not known yet"
+    # The same update again writes over what a killed one left; an earlier ingest would find rows of later ones, and miss days taken back.
+    if towards is not None and towards > ingest_seq:
+        return f"a run that brought them to ingest {towards} did not end"
+    return None
+
+
+def tile_state(lake: Lake) -> dict[str, Any] | None:
+    """The row of `tile_state`, by column; None without tiles."""
+    found = lake.read(TILE_STATE).collect()
+    return found[0].asDict() if len(found) == 1 else None
 
 
 def tile_counts(lake: Lake, plan: TilePlan) -> dict[str, int]:
@@ -83,10 +100,22 @@ def check_tiles(lake: Lake, spec: FeaturesSpec, ingest_seq: int) -> None:
         raise LakeError(f"the tiles are not those of ingest {ingest_seq} and of the definitions in use ({held}): run persona tile first")
 
 
-def mark_tiles(lake: Lake, spec: FeaturesSpec, ingest_seq: int, *, complete: bool) -> None:
-    """Write down what the tiles hold, or that they are being made anew."""
-    row = [(ingest_seq, made_by(spec), complete)]
-    lake.replace(lake.spark.createDataFrame(row, "ingest_seq bigint, definition string, complete boolean"), TILE_STATE)
+def begin_tiles(lake: Lake, spec: FeaturesSpec, plan: TilePlan) -> None:
+    """Write down that the tiles are being changed, before the first of them is."""
+    if plan.since is None:
+        _write_state(lake, {"ingest_seq": plan.ingest_seq, "definition": made_by(spec), "complete": False})
+    else:
+        _write_state(lake, {"ingest_seq": plan.since, "definition": made_by(spec), "complete": False, "towards": plan.ingest_seq})
+
+
+def mark_tiles(lake: Lake, spec: FeaturesSpec, plan: TilePlan, counts: Mapping[str, int]) -> None:
+    """Write down what the tiles hold, how they came to it, and what was new to them."""
+    made = {"since": plan.since, "why_anew": plan.why_anew, "counts": dict(counts)}
+    _write_state(lake, {"ingest_seq": plan.ingest_seq, "definition": made_by(spec), "complete": True, **made})
+
+
+def _write_state(lake: Lake, row: Mapping[str, Any]) -> None:
+    lake.replace(lake.spark.createDataFrame([tuple(row.get(name) for name in TILE_STATE.names)], struct_of(TILE_STATE)), TILE_STATE)
 
 
 def active_days(lake: Lake, ingest_seq: int) -> DataFrame:
@@ -95,12 +124,17 @@ def active_days(lake: Lake, ingest_seq: int) -> DataFrame:
     Returns:
         Columns account_id, event_date, first_seq (the first ingest that brought an event); several rows a day.
     """
-    found = lake.read(TILE_STATE).collect()
-    held = int(found[0].ingest_seq) if len(found) == 1 and found[0].complete else None
+    state = tile_state(lake)
+    held = int(state["ingest_seq"]) if state is not None and state["complete"] else None
     first_seq = F.col("ingest_seq").alias("first_seq")
     if held is None or held > ingest_seq or not known_rows(lake, RETRACTIONS, ingest_seq, held).isEmpty():
-        return known_events(lake, ingest_seq).select("account_id", "event_date", first_seq)
+        return event_days(lake, ingest_seq)
     tiles = known_rows(lake, ACCOUNT_DAY_HEAD, held).select("account_id", "event_date", "first_seq")
     if held == ingest_seq:
         return tiles
     return tiles.unionByName(known_rows(lake, EVENTS, ingest_seq, held).select("account_id", "event_date", first_seq))
+
+
+def event_days(lake: Lake, ingest_seq: int) -> DataFrame:
+    """The same as `active_days`, from the events alone."""
+    return known_events(lake, ingest_seq).select("account_id", "event_date", F.col("ingest_seq").alias("first_seq"))

@@ -28,9 +28,10 @@ from persona_spark.profiles.ledger import (
     release_of,
     serving_entry,
 )
+from persona_spark.profiles.made import features_made, ingests, tiles_made
 from persona_spark.profiles.tables import user_profile_history_table, user_profile_table
 from persona_spark.projection import profile_frame
-from persona_spark.schema import INGEST, USER_SEGMENTS, Table
+from persona_spark.schema import USER_SEGMENTS, Table
 
 if TYPE_CHECKING:
     from typing import Any
@@ -67,7 +68,7 @@ def publish(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:
         return StageResult(0, 0, {"release": name, "repaired": repaired}, skipped=not repaired)
     _check_not_withdrawn(lake, name)
     history = user_profile_history_table(conf)
-    rows = lake.replace_where(_profiles(lake, conf, as_of, name, history), history, f"release_id = '{name}'")
+    rows = lake.replace_where(release_frame(lake, conf, as_of, name), history, f"release_id = '{name}'")
     _decide(lake, conf, as_of, name, model)
     repair(lake, conf)
     serving = serving_entry(lake)
@@ -133,9 +134,17 @@ def _check_not_withdrawn(lake: Lake, name: str) -> None:
         )
 
 
-def _profiles(lake: Lake, conf: Conf, as_of: AsOf, name: str, table: Table) -> DataFrame:
+def release_frame(lake: Lake, conf: Conf, as_of: AsOf, name: str) -> DataFrame:
+    """The rows of a release, with the columns of `user_profile_history`.
+
+    Args:
+        lake: where features, scores, tags and segments of `as_of` are.
+        conf: the configuration.
+        as_of: the day.
+        name: the release's id.
+    """
     frame = profile_frame(lake, conf, as_of.date, parts=("scores", "tags", "segments"))
-    return frame.withColumn("release_id", F.lit(name)).select(*table.names)
+    return frame.withColumn("release_id", F.lit(name)).select(*user_profile_history_table(conf).names)
 
 
 def _decide(lake: Lake, conf: Conf, as_of: AsOf, name: str, model: str | None) -> None:
@@ -148,7 +157,8 @@ def _decide(lake: Lake, conf: Conf, as_of: AsOf, name: str, model: str | None) -
 
     record(lake, release({}), STAGED)
     audits, null_rates = audit(lake, conf, as_of, profiles)
-    found = release({"audits": [item.as_dict() for item in audits], "null_rates": null_rates, "ingests": _ingests(lake, as_of)})
+    made = {"ingests": ingests(lake, as_of), "tiles": tiles_made(lake, as_of), "features": features_made(lake, as_of)}
+    found = release({"audits": [item.as_dict() for item in audits], "null_rates": null_rates, **made})
     failed = [item for item in audits if not item.passed]
     if failed:
         record(lake, found, REJECTED)
@@ -159,13 +169,6 @@ def _decide(lake: Lake, conf: Conf, as_of: AsOf, name: str, model: str | None) -
     record(lake, found, AUDITED)
     serving = serving_entry(lake)
     record(lake, found, PUBLISHED, serving=serving is None or serving.as_of <= as_of.date)
-
-
-def _ingests(lake: Lake, as_of: AsOf) -> list[dict[str, Any]]:
-    """What was taken in, by feed."""
-    known = lake.read(INGEST).where(F.col("ingest_seq") <= F.lit(as_of.ingest_seq))
-    sums = [F.sum(name).alias(name) for name in ("files", "read", "loaded", "duplicates", "quarantined", "retracted")]
-    return [row.asDict() for row in known.groupBy("source", "target").agg(*sums).orderBy("source", "target").collect()]
 
 
 def _serve(lake: Lake, name: str, table: Table) -> None:

@@ -101,6 +101,18 @@ def ingest(lake: Lake, conf: Conf, ingested_at: datetime) -> StageResult:
     return StageResult(read, loaded, {name: str(counts) for name, counts in done.items()}, skipped=not done)
 
 
+def waiting_files(lake: Lake, conf: Conf) -> dict[str, int]:
+    """New files of each feed that has some, by name; the folders are listed, nothing is read.
+
+    Raises:
+        SetupError: when a variable or package that a feed's path names is missing.
+        FeedError: when a feed has no files at all.
+    """
+    taken = taken_files(lake, committed_seq(lake))
+    found = {spec.source: len(new_files(lake.spark, spec, location(spec, conf.folder), taken).files) for spec in conf.sources}
+    return {name: files for name, files in sorted(found.items()) if files}
+
+
 def _check(conf: Conf, specs: Sequence[SourceSpec]) -> list[str]:
     """Everything that can be wrong before the first file is opened; returns where each feed is."""
     faults = lake_faults(conf)

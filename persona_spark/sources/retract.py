@@ -42,7 +42,7 @@ def retract(lake: Lake, ids: DataFrame, at: datetime, reason: str, versions: Dat
         rows_in: ids; rows_out: events taken back; the note `versions` counts the events that were written.
 
     Raises:
-        UsageError: when `at` has no zone, the reason is empty, or an id stands twice in `versions`.
+        UsageError: when `at` has no zone, the reason is empty, an id stands twice in `versions`, or a month is not that of its date.
         LakeError: when another ingest runs at the same time.
     """
     _check(at, reason, versions)
@@ -71,7 +71,13 @@ def _check(at: datetime, reason: str, versions: DataFrame | None) -> None:
         raise UsageError("the time of the retraction has no zone: pass for example datetime.now(tz=UTC)")
     if not reason.strip():
         raise UsageError("a retraction needs a reason in words")
-    twice = [] if versions is None else versions.groupBy(*_ID).count().where("count > 1").limit(3).collect()
+    if versions is None:
+        return
+    twice = versions.groupBy(*_ID).count().where("count > 1").limit(3).collect()
     if twice:
         examples = ", ".join(f"{row.namespace}/{row.event_id}" for row in twice)
         raise UsageError(f"an event can have one version at a time, but several are given for {examples}")
+    strayed = versions.where(F.trunc("event_date", "month") != F.col("event_month")).limit(3).collect()
+    if strayed:
+        examples = ", ".join(f"{row.namespace}/{row.event_id} of {row.event_date}" for row in strayed)
+        raise UsageError(f"event_month must be the first day of event_date's month, but is not for {examples}")

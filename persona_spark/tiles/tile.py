@@ -1,8 +1,8 @@
 """The tile stage: events become tiles when they arrive.
 
 New events, late ones among them, only add rows: parts of account-days under the number of their ingest. Account-days of which
-an event was taken back are made anew from the events that are left. What a killed run wrote carries a number that `tile_state`
-does not hold yet, and is written over by the next.
+an event was taken back are made anew from the events that are left. `tile_state` says before the first write where an update leads
+to: what a killed one left is written over by the next that leads as far, and is not used by one that does not.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from persona_spark.config.tile_tables import tile_tables
 from persona_spark.lake.known import known_events, known_rows
 from persona_spark.lake.result import StageResult
-from persona_spark.lake.tile_state import mark_tiles, tile_counts, tile_plan
+from persona_spark.lake.tile_state import begin_tiles, mark_tiles, tile_counts, tile_plan
 from persona_spark.schema import EVENTS, RETRACTIONS
 from persona_spark.tiles.account_tiles import PART_SEQ, tiles_of
 
@@ -48,12 +48,9 @@ def tile(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:
     if plan.nothing:
         return StageResult(0, 0, {"tiled_up_to": plan.ingest_seq}, skipped=True)
     counts = tile_counts(lake, plan)
-    if plan.since is None:
-        mark_tiles(lake, spec, plan.ingest_seq, complete=False)
-        written = _rebuild(lake, spec, plan)
-    else:
-        written = _update(lake, spec, plan)
-    mark_tiles(lake, spec, plan.ingest_seq, complete=True)
+    begin_tiles(lake, spec, plan)
+    written = _rebuild(lake, spec, plan) if plan.since is None else _update(lake, spec, plan)
+    mark_tiles(lake, spec, plan, counts)
     return StageResult(counts["new_events"], sum(written.values()), {"anew": plan.why_anew or False, **counts, **written})
 
 
@@ -73,9 +70,11 @@ def _update(lake: Lake, spec: FeaturesSpec, plan: TilePlan) -> dict[str, int]:
     new = whole_parts(known.where(F.col("ingest_seq") > F.lit(since)))
     remade = _remade_days(lake, plan)
     if remade is not None:
-        new = _with_remade(new, known, remade)
+        months = sorted(row.event_month for row in remade.select("event_month").distinct().collect())
+        new = _with_remade(new, known.where(F.col("event_month").isin(months)), remade)
+        dates = ", ".join(f"DATE'{month}'" for month in months)
         for table in tile_tables(spec):
-            lake.delete_matching(remade.select(*_DAY), table)
+            lake.delete_matching(remade.select(*_DAY), table, f"old.event_month IN ({dates})")
     return {table.name: lake.replace_where(tiles_of(new, spec, table), table, f"ingest_seq > {since}") for table in tile_tables(spec)}
 
 
@@ -89,7 +88,6 @@ def _remade_days(lake: Lake, plan: TilePlan) -> DataFrame | None:
 
 def _with_remade(new: DataFrame, known: DataFrame, remade: DataFrame) -> DataFrame:
     """New events of other days, and all events that are left of the days that are made anew."""
-    months = [row.event_month for row in remade.select("event_month").distinct().collect()]
-    left = known.where(F.col("event_month").isin(months)).join(remade, list(_DAY), "inner")
+    left = known.join(remade, list(_DAY), "inner")
     labelled = left.withColumn(PART_SEQ, F.greatest("ingest_seq", "remade_seq")).drop("remade_seq")
     return new.join(remade, list(_DAY), "left_anti").unionByName(labelled)

@@ -1,0 +1,75 @@
+"""The files of tables: how many there are, and putting small ones together. No value ever changes here."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from persona_spark.errors import LakeError
+from persona_spark.lake.tables import CONFLICTS
+
+if TYPE_CHECKING:
+    from persona_spark.lake.tables import Lake
+    from persona_spark.schema import Table
+
+SMALLEST_RETENTION_DAYS = 7
+"""What Delta holds to be safe for readers and writers that are under way."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files of a table's present version: how many, and their bytes."""
+
+    number: int
+    size: int
+
+
+def files_of(lake: Lake, table: Table) -> Files:
+    """The files that the table's present version is made of; those of older versions are not among them."""
+    row = lake.native(table).detail().select("numFiles", "sizeInBytes").collect()[0]
+    return Files(int(row.numFiles), int(row.sizeInBytes))
+
+
+def compact(lake: Lake, table: Table, most: int) -> int:
+    """Put the small files of each partition with more than `most` files together; returns the number of such partitions.
+
+    Raises:
+        LakeError: when a run changed the table meanwhile.
+    """
+    crowded = _crowded(lake, table, most)
+    if not crowded:
+        return 0
+    builder = lake.native(table).optimize()
+    if table.partition_by:
+        values = ", ".join(f"'{value}'" for value in crowded)
+        builder = builder.where(f"{table.partition_by[0]} IN ({values})")
+    try:
+        builder.executeCompaction()
+    except CONFLICTS as error:
+        raise LakeError(f"table {table.name} was changed by a run at the same time: run upkeep when none is under way") from error
+    return len(crowded)
+
+
+def vacuum(lake: Lake, table: Table, days: int) -> None:
+    """Delete files that no version of the last `days` days has.
+
+    Raises:
+        LakeError: below `SMALLEST_RETENTION_DAYS`, where readers that are under way may lose files.
+    """
+    if days < SMALLEST_RETENTION_DAYS:
+        raise LakeError(f"files of the last {days} days may still be read: keep those of {SMALLEST_RETENTION_DAYS} days or more")
+    lake.native(table).vacuum(days * 24)
+
+
+def _crowded(lake: Lake, table: Table, most: int) -> list[str]:
+    """Partitions with too many files, sorted; of a table without partitions one empty text."""
+    column = table.partition_by[0] if table.partition_by else None
+    value = re.compile(rf"/{column}=([^/]+)/") if column else None
+    counts: Counter[str] = Counter()
+    for path in lake.read(table).inputFiles():
+        found = value.search(path) if value else None
+        counts[unquote(unquote(found.group(1))) if found else ""] += 1
+    return sorted(name for name, files in counts.items() if files > most)

@@ -1,0 +1,108 @@
+"""Upkeep of the lake: small files put together, old files deleted, old days of features removed. No value ever changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from persona_spark.features.expire import expire_features
+from persona_spark.lake.files import Files, compact, files_of, vacuum
+from persona_spark.lake.result import StageResult
+from persona_spark.profiles.ledger import serving_entry
+from persona_spark.profiles.tables import user_profile_history_table, user_profile_table
+from persona_spark.projection import user_features_table
+from persona_spark.schema import (
+    ACCOUNTS,
+    EVENTS,
+    FEATURES_STATE,
+    IDENTITY,
+    INGEST,
+    INGEST_FILE,
+    ITEMS,
+    PROFILE_RELEASE,
+    QUARANTINE,
+    RETRACTIONS,
+    RUN_LOG,
+    SEGMENT_CARD,
+    SEGMENT_MODEL,
+    TAG_HISTORY,
+    TILE_STATE,
+    USER_ALIAS,
+    USER_SCORES,
+    USER_SEGMENTS,
+    USER_TAGS,
+)
+from persona_spark.tiles.account_tiles import tile_tables
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from persona_spark.config.load import Conf
+    from persona_spark.lake.tables import Lake
+    from persona_spark.run_log import RunLog
+    from persona_spark.schema import Table
+
+_FIXED = (
+    EVENTS, RETRACTIONS, ACCOUNTS, ITEMS, QUARANTINE, INGEST, INGEST_FILE, IDENTITY, USER_ALIAS, TILE_STATE, FEATURES_STATE,
+    USER_SCORES, USER_TAGS, TAG_HISTORY, USER_SEGMENTS, SEGMENT_MODEL, SEGMENT_CARD, PROFILE_RELEASE, RUN_LOG,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What was done to a table.
+
+    Attributes:
+        table: its name.
+        before: files and bytes before.
+        after: files and bytes after.
+        compacted: partitions of which small files were put together.
+        removed: days removed.
+    """
+
+    table: str
+    before: Files
+    after: Files
+    compacted: int = 0
+    removed: tuple[date, ...] = ()
+
+
+def run_upkeep(lake: Lake, conf: Conf, log: RunLog) -> tuple[Kept, ...]:
+    """Upkeep as a stage of its own in `run_log`.
+
+    Raises:
+        LakeError: when a run changed a table meanwhile; what was done stays done.
+    """
+    done: list[Kept] = []
+
+    def work() -> StageResult:
+        done.extend(upkeep(lake, conf))
+        before, after = (sum(files.number for files in side) for side in zip(*((kept.before, kept.after) for kept in done), strict=True))
+        return StageResult(0, 0, {"files_before": before, "files_after": after, "tables": len(done)})
+
+    log.stage("upkeep", None, work)
+    return tuple(done)
+
+
+def upkeep(lake: Lake, conf: Conf) -> list[Kept]:
+    """Remove old days of `user_features`, put small files of every table together, delete files that no recent version has."""
+    limits = conf.main.upkeep
+    features = user_features_table(conf.features)
+    tables = [table for table in all_tables(conf) if lake.exists(table)]
+    before = {table.name: files_of(lake, table) for table in tables}
+    serving = serving_entry(lake)
+    keep = () if serving is None else (serving.as_of,)
+    removed = tuple(expire_features(lake, conf.features, limits.features_days, keep))
+    done = []
+    for table in tables:
+        compacted = compact(lake, table, limits.files_a_partition)
+        vacuum(lake, table, limits.vacuum_days)
+        gone = removed if table.name == features.name else ()
+        done.append(Kept(table.name, before[table.name], files_of(lake, table), compacted, gone))
+    return done
+
+
+def all_tables(conf: Conf) -> tuple[Table, ...]:
+    """Every table of a lake that changes."""
+    profiles = (user_features_table(conf.features), user_profile_table(conf), user_profile_history_table(conf))
+    return (*_FIXED, *tile_tables(conf.features), *profiles)

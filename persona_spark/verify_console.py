@@ -1,0 +1,32 @@
+"""What `persona verify` prints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.table import Table as Grid
+
+from persona_spark.console import value_text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from persona_spark.verify import Verification
+
+
+def show_verification(out: Console, found: Verification) -> None:
+    """Print what was compared, and a line for each difference."""
+    seen = f"as of {found.as_of.date}, knowing ingest {found.as_of.ingest_seq}"
+    out.print(f"Release {found.release_id} {seen}: {found.users:,} users, {found.columns:,} columns", markup=False)
+    if found.holds:
+        out.print("equals what the raw events say, in every value")
+        return
+    for (users, example), words in ((found.lost, "users are missing from it"), (found.extra, "users should not be in it")):
+        if users:
+            out.print(f"{users:,} {words}, for example {example}", markup=False)
+    if found.differences:
+        grid = Grid("column", "users that differ", "for example", "in the release", "from the events", box=None, pad_edge=False)
+        grid.columns[1].justify = "right"
+        for item in found.differences:
+            grid.add_row(item.column, f"{item.users:,}", item.example, value_text(item.stored), value_text(item.computed))
+        out.print(grid)

@@ -1,0 +1,97 @@
+"""Upkeep puts files together and removes old days of features; the content of every table stays."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from feature_history import Event, at, write_history
+from plain_plans import SETTINGS, settings_of
+from profile_rows import demo_conf, small_conf, write_features
+from rich.console import Console
+
+from persona_spark.config.tile_tables import account_day_table, user_features_table
+from persona_spark.errors import LakeError
+from persona_spark.lake.contract import struct_of
+from persona_spark.lake.files import vacuum
+from persona_spark.run_log import RunLog
+from persona_spark.schema import EVENTS, FEATURES_STATE, RUN_LOG
+from persona_spark.tiles.tile import tile
+from persona_spark.time import AsOf
+from persona_spark.upkeep import all_tables, run_upkeep
+from persona_spark.upkeep_console import show_upkeep
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pyspark.sql import SparkSession
+
+    from persona_spark.config.load import Conf
+    from persona_spark.lake.tables import Lake
+
+DAY = date(2018, 1, 1)
+OLD, BASE, LAST = DAY - timedelta(days=90), DAY - timedelta(days=60), DAY - timedelta(days=10)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _plain_plans(spark: SparkSession) -> Iterator[None]:
+    with settings_of(spark, SETTINGS):
+        yield
+
+
+def strict_conf() -> Conf:
+    """The small configuration with a preference, which tiles need, and strict limits of upkeep."""
+    conf = small_conf()
+    category = demo_conf().features.preferences["category"]
+    conf = replace(conf, features=conf.features.model_copy(update={"preferences": {"category": category}}))
+    upkeep = conf.main.upkeep.model_copy(update={"files_a_partition": 1, "features_days": 30})
+    return replace(conf, main=conf.main.model_copy(update={"upkeep": upkeep}))
+
+
+def write_state(lake: Lake, day: date, base: date | None) -> None:
+    row: dict[str, Any] = {
+        "as_of": day, "ingest_seq": 1, "definition": "d", "code": "c", "users": 1, "recomputed": 1, "base_as_of": base, "reasons": {},
+    }  # fmt: skip
+    data = [tuple(row.get(name) for name in FEATURES_STATE.names)]
+    lake.replace_where(lake.spark.createDataFrame(data, struct_of(FEATURES_STATE)), FEATURES_STATE, f"as_of = DATE'{day}'")
+
+
+def content(lake: Lake, table: Any) -> list[str]:
+    return sorted(map(str, lake.read(table).collect()))
+
+
+def test_upkeep_changes_no_value_and_keeps_what_is_needed(lake: Lake) -> None:
+    conf = strict_conf()
+    features, days = user_features_table(conf.features), account_day_table(conf.features)
+    views = [Event("n:a", "view", at(DAY - timedelta(days=back)), seq=seq) for seq, back in ((1, 5), (1, 6), (2, 5), (2, 40))]
+    write_history(lake, views)
+    for seq in (1, 2):
+        tile(lake, conf, AsOf(DAY, seq))
+    for day, base in ((OLD, None), (BASE, None), (LAST, BASE)):
+        write_features(lake, conf, day, {"ann": {"event_count_lifetime": 1}})
+        write_state(lake, day, base)
+    kept = [table for table in all_tables(conf) if lake.exists(table) and table.name not in {features.name, FEATURES_STATE.name}]
+    before = {table.name: content(lake, table) for table in kept}
+    done = {item.table: item for item in run_upkeep(lake, conf, RunLog(lake, "upkeep", datetime(2018, 1, 2, tzinfo=UTC)))}
+    assert {table.name: content(lake, table) for table in kept} == before
+    assert {EVENTS.name, days.name, features.name} <= set(done)
+    assert (done[days.name].compacted, done[days.name].after.number < done[days.name].before.number) == (1, True)
+    # The base of a day that stays does too.
+    assert done[features.name].removed == (OLD,)
+    assert {row.as_of for row in lake.read(features).collect()} == {BASE, LAST}
+    assert {row.as_of for row in lake.read(FEATURES_STATE).collect()} == {BASE, LAST}
+    told = json.loads(lake.read(RUN_LOG).collect()[0].notes)
+    assert (told["tables"], told["files_after"] < told["files_before"]) == (len(done), True)
+    out = io.StringIO()
+    show_upkeep(Console(file=out, width=160), list(done.values()))
+    assert f"1 days removed, {OLD} to {OLD}" in out.getvalue()
+    assert tile(lake, conf, AsOf(DAY, 2)).skipped
+
+
+def test_files_that_may_still_be_read_are_not_deleted(lake: Lake) -> None:
+    with pytest.raises(LakeError, match="keep those of 7 days or more"):
+        vacuum(lake, EVENTS, 6)
