@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from persona_spark.config.tile_tables import tile_tables
 from persona_spark.features.expire import expire_features
 from persona_spark.lake.files import Files, compact, files_of, vacuum
 from persona_spark.lake.result import StageResult
@@ -32,7 +33,6 @@ from persona_spark.schema import (
     USER_SEGMENTS,
     USER_TAGS,
 )
-from persona_spark.tiles.account_tiles import tile_tables
 
 if TYPE_CHECKING:
     from datetime import date

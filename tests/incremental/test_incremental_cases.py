@@ -13,14 +13,13 @@ from nights import KilledError, killed_after
 from plain_plans import SETTINGS, settings_of
 from reduced_spec import reduced, without_one
 
-from persona_spark.config.tile_tables import account_day_table, user_features_table
+from persona_spark.config.tile_tables import account_day_table, tile_tables, user_features_table
 from persona_spark.errors import LakeError
 from persona_spark.features import plan
 from persona_spark.features.compute import compute_features
 from persona_spark.lake.contract import struct_of
 from persona_spark.lake.tile_state import tile_plan
 from persona_spark.schema import RETRACTIONS
-from persona_spark.tiles.account_tiles import tile_tables
 from persona_spark.tiles.tile import tile
 from persona_spark.time import AsOf
 
