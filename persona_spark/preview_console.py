@@ -63,7 +63,7 @@ def preview_lines(preview: Preview, currency: str) -> Iterator[str]:
 
 def number_text(value: Any) -> str:
     """A value in few characters: 0.012, 12.50, 1,234.50, 45,678, 1.2M."""
-    if value is None or isinstance(value, bool | str | date):
+    if value is None or isinstance(value, bool | str | date | list):
         return value_text(value)
     size = abs(value)
     if size >= _MILLION:
