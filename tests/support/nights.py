@@ -6,6 +6,7 @@ Everything is drawn from one seed, for many users at once; only what kind of nig
 from __future__ import annotations
 
 import json
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -17,7 +18,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType
 
 from persona_spark.lake.contract import struct_of
-from persona_spark.lake.tables import Lake
+from persona_spark.lake.memory import MemoryLake
 from persona_spark.schema import ACCOUNTS, EVENTS, INGEST, Table
 from persona_spark.sources.fresh import fresh_events
 from persona_spark.sources.retract import retract
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from persona_spark.config.sources import SourceSpec
+    from persona_spark.lake.tables import Lake
 
 ZONE = "America/New_York"
 START = date(2017, 11, 1)
@@ -187,25 +189,32 @@ class KilledError(BaseException):
 
 def killed_after(lake: Lake, writes: int) -> Lake:
     """The same lake, on which the write after so many others never happens."""
-    left = [writes]
+    left, depth = [writes], [0]
     names = ("replace", "replace_where", "append", "insert_new", "delete", "delete_matching")
-    inner: list[int] = [0]
 
     def counted(name: str) -> Any:
-        original = getattr(Lake, name)
+        original = getattr(type(lake), name)
 
         def call(self: Lake, *args: Any, **kwargs: Any) -> Any:
-            if not inner[0] and left[0] == 0:
+            if not depth[0] and left[0] == 0:
                 raise KilledError
-            inner[0] += 1
+            depth[0] += 1
             try:
                 result = original(self, *args, **kwargs)
             finally:
-                inner[0] -= 1
-            left[0] -= not inner[0]
+                depth[0] -= 1
+            left[0] -= not depth[0]
             return result
 
         return call
 
-    doomed = type("Doomed", (Lake,), {name: counted(name) for name in names})
-    return cast("Lake", doomed(lake.spark, path=lake.root))
+    doomed = copy(lake)
+    doomed.__class__ = type("Doomed", (type(lake),), {name: counted(name) for name in names})
+    return doomed
+
+
+class QuickLake(MemoryLake):
+    """A lake in memory whose tables forget how they were made, so that plans stay small over many nights."""
+
+    def _hold(self, df: DataFrame) -> DataFrame:
+        return df.localCheckpoint()
