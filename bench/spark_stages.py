@@ -55,6 +55,7 @@ def run_stages(lake: Lake, conf: Conf, day: date, names: list[str]) -> list[Stag
         result = _work(name, lake, conf, day)()
         seconds = time.perf_counter() - begun
         notes = {key: str(value) for key, value in result.notes.items()}
+        print(f"{name}: {seconds:,.1f} s", flush=True)
         done.append(StageTime(name, seconds, result.rows_in, result.rows_out, notes))
     return done
 
