@@ -58,7 +58,7 @@ def run_one(shop: Shop, options: argparse.Namespace, plain: Measured | None = No
     """Measure one data set and print what was found."""
     out = options.out.absolute()
     base = data_of(shop, out, options.heap)
-    place = Place(base, out / "work" / shop.name, options.heap)
+    place = Place(base, out / "work" / shop.name, options.heap, tuple(options.set))
     shutil.rmtree(place.work, ignore_errors=True)
     place.work.mkdir(parents=True)
     measured = Measured(shop, shop.events_a_day * shop.days)
@@ -90,10 +90,13 @@ def main() -> None:
         default=True,
         help="keep Spark's metrics of the last round, which costs it some percent",
     )
+    parser.add_argument(
+        "--set", nargs="*", default=[], metavar="NAME=VALUE", help="Spark settings to try, which win over the package's own"
+    )
     parser.add_argument("--keep", action="store_true", help="leave the lakes that were made where they are")
     add_shop_options(parser)
     options = parser.parse_args()
-    print(f"{os.cpu_count()} cores, heap {options.heap}, {options.rounds} rounds", flush=True)
+    print(f"{os.cpu_count()} cores, heap {options.heap}, {options.rounds} rounds{''.join(f', {text}' for text in options.set)}", flush=True)
     low = options.low_heap
     plain = []
     for events in options.events:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -86,16 +86,20 @@ class Place:
         base: folder of the data set.
         work: folder for clones, logs and what the peer writes.
         heap: heap of Spark's driver and limit of DuckDB's memory, such as 8g.
+        settings: of Spark, to try, as NAME=VALUE.
     """
 
     base: Path
     work: Path
     heap: str
+    settings: tuple[str, ...] = ()
 
     def stages(self, side: Side, lake: Path, conf: Path, stages: list[str], *, day: str = TODAY, events: Path | None = None) -> None:
         """Run stages with Spark; `events` is a folder for its event log."""
-        log = self.work / f"spark-{stages[0]}-{day}.log"
+        log = self.work / f"{lake.name}-{stages[0]}.log"
         command = ["bench/spark_stages.py", "--lake", str(lake), "--conf", str(conf), "--as-of", day, "--stages", *stages]
+        if self.settings:
+            command += ["--set", *self.settings]
         if events:
             shutil.rmtree(events, ignore_errors=True)
             command += ["--event-log", str(events)]
@@ -182,7 +186,7 @@ def low_heap(place: Place, measured: Measured, heap: str) -> None:
     logs = place.work / "events-low"
     lake, side = clone(place.base / "lake", place.work / "low"), Side()
     try:
-        Place(place.base, place.work, heap).stages(side, lake, write_conf(place.work / "conf"), FULL, events=logs)
+        replace(place, heap=heap).stages(side, lake, write_conf(place.work / "conf"), FULL, events=logs)
     except SystemExit as error:
         measured.low_heap = {"heap": heap, "error": str(error)[-400:]}
         return

@@ -1,7 +1,7 @@
 """Processes that a benchmark starts: how long each took, and the largest memory of it and of all that it started.
 
-Memory is what the operating system says, looked at twice a second. Pages that processes share count once: for a moment after
-Java has started a command of the system, both hold the whole heap.
+Memory is what the operating system says, looked at every two seconds, since looking itself takes time. Pages that processes share
+count once: for a moment after Java has started a command of the system, both hold the whole heap.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 MIB = 1024**2
-_LOOK_EVERY = 0.5
+_LOOK_EVERY = 2
 _LAST_CHARACTERS = 4000
 
 

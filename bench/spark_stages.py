@@ -55,6 +55,7 @@ def run_stages(lake: Lake, conf: Conf, day: date, names: list[str]) -> list[Stag
         result = _work(name, lake, conf, day)()
         seconds = time.perf_counter() - begun
         notes = {key: str(value) for key, value in result.notes.items()}
+        print(f"{name}: {seconds:,.1f} s", flush=True)
         done.append(StageTime(name, seconds, result.rows_in, result.rows_out, notes))
     return done
 
@@ -84,11 +85,14 @@ def main() -> None:
     parser.add_argument("--as-of", type=date.fromisoformat, required=True)
     parser.add_argument("--stages", nargs="+", required=True)
     parser.add_argument("--event-log", type=Path, help="folder for Spark's event log")
+    parser.add_argument(
+        "--set", nargs="*", default=[], metavar="NAME=VALUE", help="Spark settings to try, which win over the package's own"
+    )
     options = parser.parse_args()
-    settings = {}
+    settings = dict(text.split("=", 1) for text in options.set)
     if options.event_log:
         options.event_log.mkdir(parents=True, exist_ok=True)
-        settings = {
+        settings |= {
             "spark.eventLog.enabled": "true",
             "spark.eventLog.dir": options.event_log.absolute().as_uri(),
             "spark.eventLog.rolling.enabled": "false",
