@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 SMALLEST_RETENTION_DAYS = 7
 """What Delta holds to be safe for readers and writers that are under way."""
 
+_LISTING = "spark.sql.sources.parallelPartitionDiscovery.parallelism"
+
 
 @dataclass(frozen=True)
 class Files:
@@ -61,7 +63,14 @@ def vacuum(lake: Lake, table: Table, days: int) -> None:
     """
     if days < SMALLEST_RETENTION_DAYS:
         raise LakeError(f"files of the last {days} days may still be read: keep those of {SMALLEST_RETENTION_DAYS} days or more")
-    lake.native(table).vacuum(days * 24)
+    conf, tasks = lake.spark.conf, 4 * lake.spark.sparkContext.defaultParallelism
+    before = str(conf.get(_LISTING))
+    # Delta lists a table's folders in as many tasks as this says: by default 10,000, for any table.
+    conf.set(_LISTING, str(tasks))
+    try:
+        lake.native(table).vacuum(days * 24)
+    finally:
+        conf.set(_LISTING, before)
 
 
 def _crowded(lake: Lake, table: Table, most: int) -> list[str]:
