@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from persona_spark.run_log import RunLog
 
 BEFORE_SEGMENTS: dict[str, Callable[[Lake, Conf, AsOf], StageResult]] = {
-    "identify": identify,
     "tile": tile,
+    "identify": identify,
     "features": compute_features,
     "score": score,
     "tag": tag,

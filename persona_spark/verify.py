@@ -126,7 +126,7 @@ def recomputed(memory: MemoryLake, conf: Conf, as_of: AsOf, release_id: str) -> 
         as_of: the day, and what was known.
         release_id: what stands in the column of that name.
     """
-    for stage in (identify, tile, compute_features, score, tag):
+    for stage in (tile, identify, compute_features, score, tag):
         stage(memory, conf, as_of)
     if memory.exists(SEGMENT_MODEL):
         assign(memory, conf, as_of)
