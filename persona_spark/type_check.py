@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
-from pyspark.sql.types import AtomicType, BooleanType, NumericType
+from pyspark.sql.types import AtomicType, BooleanType, DateType, NumericType
 
-from persona_spark.config.typed_expressions import CONDITION, NUMBER, TypedExpression, frames, typed_expressions
+from persona_spark.config.typed_expressions import CONDITION, DAY, NUMBER, TypedExpression, frames, typed_expressions
 from persona_spark.errors import Fault
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _KINDS: dict[str, tuple[type[DataType], str, str]] = {
     CONDITION: (BooleanType, "a condition", "compare it with something"),
     NUMBER: (NumericType, "a number", "calculate one, or try_cast it"),
+    DAY: (DateType, "a date", "calculate one with date_add, or try_cast it"),
 }
 _ANY = (AtomicType, "a single value", "take one element, or one field")
 _ODD_VALUES = {
@@ -117,6 +118,8 @@ def _odd(values: tuple[str, ...], kind: str) -> Column:
 def _literals(kind: str) -> tuple[str, ...]:
     if kind.startswith("decimal"):
         return ("0", "0.01", "99.99", "null", "1e15BD")
+    if kind.startswith("array<struct"):
+        return ("array()", "null")
     if kind.startswith("array"):
         return ("array()", "array('x')", "null")
     if kind.startswith("map"):

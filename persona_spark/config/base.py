@@ -103,11 +103,20 @@ def read_model(model: type[ModelT], path: Path) -> tuple[ModelT | None, list[Fau
         return model.model_validate(content), faults
     except ValidationError as error:
         faults += faults_of(error, model, str(path))
-        places = [tuple(detail["loc"]) for detail in error.errors(include_url=False)]
-    try:
-        return model.model_validate(_without(content, places)), faults
-    except ValidationError:
-        return None, faults
+        places = _places(error)
+    # What named an entry that is left out is wrong now, too: not a mistake of its own, but it has to go as well.
+    while places and all(places):
+        content = _without(content, places)
+        try:
+            return model.model_validate(content), faults
+        except ValidationError as error:
+            further = _places(error)
+            places = further if set(further) != set(places) else []
+    return None, faults
+
+
+def _places(error: ValidationError) -> list[tuple[int | str, ...]]:
+    return [tuple(detail["loc"]) for detail in error.errors(include_url=False)]
 
 
 def _without(content: dict[str, Any], places: Iterable[tuple[int | str, ...]]) -> dict[str, Any]:

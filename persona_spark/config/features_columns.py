@@ -229,7 +229,11 @@ def _all_ages(spec: FeaturesSpec) -> tuple[int, ...]:
 def _ages_in(spec: FeaturesSpec, expr: str) -> tuple[int, ...]:
     """Ages of the windows that the columns of an expression end with."""
     labels = {window.label: window for window in spec.all_windows}
-    used = {label for name in compile_expression(expr).columns for label in labels if name.endswith(f"_{label}")}
+    try:
+        columns = compile_expression(expr).columns
+    except ExpressionError:
+        return ()  # the checks tell what is wrong with it
+    used = {label for name in columns for label in labels if name.endswith(f"_{label}")}
     return tuple(sorted({age for label in used for age in ages_of(labels[label])}))
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from persona_spark.config.features import FeaturesSpec
     from persona_spark.config.load import Conf, Draft
 
-CONDITION, NUMBER, VALUE = "condition", "number", "value"
+CONDITION, NUMBER, DAY, VALUE = "condition", "number", "day", "value"
 _EVENTS, _BASE, _TAGS, _SEGMENTS = "events", "base", "tags", "segments"
 _SEGMENT_KINDS = {"exclude": CONDITION, "features": NUMBER, "cards.measures": NUMBER}
 
@@ -31,7 +31,7 @@ class TypedExpression:
         text: as written.
         sql: what Spark evaluates.
         frame: which columns it may read, see `frames`.
-        wanted: `condition`, `number` or `value`.
+        wanted: `condition`, `number`, `day` or `value`.
     """
 
     file: str
@@ -45,7 +45,7 @@ class TypedExpression:
 def frames(features: FeaturesSpec) -> dict[str, dict[str, str]]:
     """Columns with their Spark SQL types, by the name of the frame."""
     return {
-        _EVENTS: {**{column.name: column.type for column in EVENTS.columns}, "hour_band": "string"},
+        _EVENTS: {**{column.name: column.type for column in EVENTS.columns}, "hour_band": "string", "price_band": "string"},
         _BASE: column_types(features),
         _TAGS: tag_column_types(features),
         _SEGMENTS: segment_column_types(features),
@@ -83,6 +83,8 @@ def _features(features: FeaturesSpec, file: str) -> Iterator[TypedExpression]:
             yield _typed(file, f"measures.{name}.where", measure.where, _EVENTS, CONDITION)
         if measure.sum is not None:
             yield _typed(file, f"measures.{name}.sum", measure.sum, _EVENTS, NUMBER)
+    if features.price_bands is not None:
+        yield _typed(file, "price_bands.of", features.price_bands.of, _EVENTS, NUMBER)
     for name, preference in features.preferences.items():
         yield _typed(file, f"preferences.{name}.key", preference.key, _EVENTS, VALUE)
     for name, attribute in features.attributes.items():
@@ -91,7 +93,7 @@ def _features(features: FeaturesSpec, file: str) -> Iterator[TypedExpression]:
             yield TypedExpression(file, f"attributes.{name}.expr", attribute.expr, wrapped, _BASE, VALUE)
     for name, derived in features.derived.items():
         for window in derived_windows(features, derived.expr):
-            yield _typed(file, f"derived.{name}.expr", derived_expr(derived.expr, window), _BASE, NUMBER)
+            yield _typed(file, f"derived.{name}.expr", derived_expr(derived.expr, window), _BASE, DAY if derived.unit == "date" else NUMBER)
 
 
 def _typed(file: str, key: str, text: str, frame: str, wanted: str) -> TypedExpression:

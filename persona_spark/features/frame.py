@@ -20,7 +20,7 @@ from persona_spark.config.features_parts import (
 from persona_spark.config.tile_tables import account_day_table, account_key_table, account_order_table, account_session_table
 from persona_spark.features.attributes import attributes
 from persona_spark.features.days import counted_days, user_days
-from persona_spark.features.gaps import gaps, streaks
+from persona_spark.features.gaps import PARTS, gaps, gaps_by_key, streaks
 from persona_spark.features.preferences import preferences
 from persona_spark.features.windows import dates, windowed
 from persona_spark.lake.code import FEATURE_CODE, code_version
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import date
 
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
 
     from persona_spark.config.features import FeaturesSpec
     from persona_spark.config.features_entries import Kind
@@ -90,6 +90,7 @@ def features_frame(inputs: Inputs, owners: DataFrame, conf: Conf, as_of: AsOf) -
         F.lit(as_of.date).alias("as_of"),
         *(name for name in frame.columns if not name.startswith("__")),
         *dates(spec),
+        *_gaps_within(spec),
         F.lit(as_of.ingest_seq).cast("bigint").alias("ingest_seq"),
         F.lit(spec.value_digest()).alias("definition"),
         F.lit(code_version(FEATURE_CODE)).alias("code"),
@@ -124,10 +125,9 @@ def _parts(inputs: Inputs, owners: DataFrame, spec: FeaturesSpec, day: date) -> 
     last_events = mine(inputs.days.select("account_id", "event_date")).groupBy("user_id").agg(F.max("event_date").alias("last_event"))
     for family in families(spec):
         keys = mine(inputs.keys[family])
-        found = preferences(keys, last_events, spec, family)
-        yield found
+        yield preferences(keys, last_events, spec, family)
         for name in gaps_within(spec, family):
-            yield gaps(_dates_within(keys, found, spec, name), name)
+            yield gaps_by_key(_dates_by_key(keys, spec, name)).withColumnRenamed("gaps", f"__{name}")
 
 
 def _before(tiles: DataFrame, day: date) -> DataFrame:
@@ -143,17 +143,23 @@ def _dates_of(days: DataFrame, spec: FeaturesSpec, measure: str) -> DataFrame:
     return days.where(F.col(stored_measure(spec, measure)) > 0).select("user_id", "event_date")
 
 
-def _dates_within(keys: DataFrame, found: DataFrame, spec: FeaturesSpec, name: str) -> DataFrame:
-    """Dates on which something with the user's preferred key counted."""
-    within = spec.gaps[name].within or ""
-    preferred = found.select("user_id", F.get(F.col(top(within)), F.lit(0)).getField("key").alias("preferred"))
-    counted = keys.where(F.col(dates_column(name)) > 0).select("user_id", "event_date", F.col(key_column(spec, within)).alias("key"))
-    same = counted.join(preferred, "user_id", "inner").where(F.col("key") == F.col("preferred"))
-    return same.select("user_id", "event_date").distinct()
+def _dates_by_key(keys: DataFrame, spec: FeaturesSpec, name: str) -> DataFrame:
+    """Dates on which something with a key counted, each date of a key once."""
+    key = F.col(key_column(spec, spec.gaps[name].within or ""))
+    return keys.where((F.col(dates_column(name)) > 0) & key.isNotNull()).select("user_id", key.alias("key"), "event_date").distinct()
+
+
+def _gaps_within(spec: FeaturesSpec) -> Iterator[Column]:
+    """The gaps of the preferred key, from those of all keys."""
+    for name, gap in spec.gaps.items():
+        if gap.within is not None:
+            preferred = F.get(F.col(top(gap.within)), F.lit(0)).getField("key")
+            mine = F.try_element_at(F.col(f"__{name}"), preferred)
+            yield from (F.coalesce(mine.getField(part), F.lit(0).cast("bigint")).alias(f"{name}_{part}") for part in PARTS)
 
 
 def _counted(spec: FeaturesSpec) -> list[str]:
     """Columns that are 0 for a user for whom nothing was found."""
     windows = [part.over(window) for name in spec.measures for window in spec.windows_of(name) for part in parts(spec, name)]
-    gap_sums = [f"{name}_{part}" for name in spec.gaps for part in ("number", "sum", "squares")]
+    gap_sums = [f"{name}_{part}" for name, gap in spec.gaps.items() if gap.within is None for part in PARTS]
     return [*windows, *gap_sums, *spec.streaks, *(f"{name}_count" for name in spec.preferences)]

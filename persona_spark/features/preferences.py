@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 UNIT = 1_000_000
 """What a weight of age 0 is multiplied by; decayed weights are rounded to whole numbers of it."""
 _SECONDS_A_DAY = 86_400
+_VALUES = ("key", "weight", "counted", "events", "first", "last")
 
 
 def decay_table(preference: Preference) -> list[int]:
@@ -45,10 +46,9 @@ def preferences(keys: DataFrame, last_events: DataFrame, spec: FeaturesSpec, fam
     """
     names = family_of(spec, family)
     dated = keys.repartition("user_id").join(last_events, "user_id", "inner")
-    age = F.date_diff(F.col("last_event"), F.col("event_date"))
-    rows = dated.select("user_id", F.inline(F.array(*(_row(spec, place, name, age) for place, name in enumerate(names)))))
     by_key = (
-        rows.where(F.col("key").isNotNull() & (F.col("counted") > 0))
+        _a_row_a_preference(dated, spec, names)
+        .where(F.col("key").isNotNull() & (F.col("counted") > 0))
         .groupBy("user_id", "preference", "key")
         .agg(
             F.sum("weight").alias("weight"),
@@ -65,21 +65,36 @@ def preferences(keys: DataFrame, last_events: DataFrame, spec: FeaturesSpec, fam
     return users.select("user_id", *(column for name in names for column in _stored(spec, name)))
 
 
-def _row(spec: FeaturesSpec, place: int, name: str, age: Column) -> Column:
+def _a_row_a_preference(dated: DataFrame, spec: FeaturesSpec, names: tuple[str, ...]) -> DataFrame:
+    """Each row of the tile once for every preference: user_id, preference (its place in `names`), and `_VALUES`.
+
+    UNPIVOT copies columns, where exploding an array of structs would make objects: a third of the time for 45 million rows.
+    """
+    age = F.date_diff(F.col("last_event"), F.col("event_date"))
+    wide = dated.select(
+        "user_id",
+        *(column.alias(f"{word}_{place}") for place, name in enumerate(names) for word, column in _values(spec, name, age).items()),
+    )
+    sides = ", ".join(f"({', '.join(f'{word}_{place}' for word in _VALUES)}) AS `{place}`" for place in range(len(names)))
+    sql = f"SELECT * FROM {{wide}} UNPIVOT INCLUDE NULLS (({', '.join(_VALUES)}) FOR preference IN ({sides}))"  # noqa: S608 - our own names
+    return dated.sparkSession.sql(sql, wide=wide).withColumn("preference", F.col("preference").cast("int"))
+
+
+def _values(spec: FeaturesSpec, name: str, age: Column) -> dict[str, Column]:
     """What a row of the tile says of one preference."""
     first = weighing(spec, name)
     table = F.expr(f"array({', '.join(f'{value}L' for value in decay_table(spec.preferences[name]))})")
     factor = F.coalesce(F.get(table, age), F.expr("0L"))
     events = F.col(f"{first}_events")
-    return F.struct(
-        F.lit(place).alias("preference"),
-        F.col(key_column(spec, name)).alias("key"),
-        (F.col(f"{first}_weight") * factor).alias("weight"),
-        events.alias("counted"),
-        F.when(factor > 0, events).otherwise(F.expr("0L")).alias("events"),
-        _moment(f"{first}_first" if touched(spec, first) else None).alias("first"),
-        _moment(f"{first}_last" if touched(spec, first) else None).alias("last"),
+    moments = [_moment(f"{first}_{which}" if touched(spec, first) else None) for which in ("first", "last")]
+    columns = (
+        F.col(key_column(spec, name)),
+        F.col(f"{first}_weight") * factor,
+        events,
+        F.when(factor > 0, events).otherwise(F.expr("0L")),
+        *moments,
     )
+    return dict(zip(_VALUES, columns, strict=True))
 
 
 def _moment(column: str | None) -> Column:

@@ -177,7 +177,10 @@ def test_one_mistake_is_told_once(conf: Path) -> None:
     edit(conf, "sources/complete_journey_items.yaml", {"set.order": "amount"})
     assert [line.split(" (")[0] for line in faults(conf)] == [
         "features.yaml: measures.review_count.where: function rand is not allowed",
-        "features.yaml: windows.1: window '30 days' is not understood: write a number of days such as 30d, or lifetime",
+        (
+            "features.yaml: windows.1: window '30 days' is not understood: write a number of days such as 30d, "
+            "prev_30d for the 30 days before those, or lifetime"
+        ),
         "scores.yaml: lifecycle.2.when: 'rand() > 2': function rand is not allowed",
         "sources/complete_journey_items.yaml: set.order: is not a known key",
     ]

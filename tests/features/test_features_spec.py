@@ -62,7 +62,9 @@ def test_a_new_measure_gets_every_window() -> None:
 
 def test_words_and_windows_do_not_change_the_tiles() -> None:
     spec = load_spec()
-    other = FeaturesSpec.model_validate(text_of({"owner": "crm", "windows": ["14d"], "measures.view_count.label": LABEL}))
+    other = FeaturesSpec.model_validate(
+        text_of({"owner": "crm", "windows": ["7d", "14d", "30d", "90d", "365d", "lifetime"], "measures.view_count.label": LABEL})
+    )
     assert other.tile_digest() == spec.tile_digest()
     assert other.value_digest() != spec.value_digest()
     assert FeaturesSpec.model_validate(text_of({"measures.view_count.label": LABEL})).value_digest() == spec.value_digest()

@@ -139,7 +139,7 @@ def test_verify_finds_a_changed_value_a_lost_and_an_extra_user(
     assert [(item.column, item.users, item.example, item.stored) for item in found.differences] == [
         ("event_count_30d", 1, second, 777), ("segment_name", 1, second, None),
     ]  # fmt: skip
-    monkeypatch.setattr(cli, "_look", lambda *_: shop.lake)
+    monkeypatch.setattr(cli.look, "look", lambda *_: shop.lake)
     with pytest.raises(SystemExit, match="1"):
         cli.main(["verify", "--conf", str(shop.conf.path)])
     text = capsys.readouterr().out

@@ -35,7 +35,7 @@ def test_every_mapping_of_the_package_is_valid(path: Path) -> None:
     [
         ({"set": {"acount_id": "user"}}, "set.acount_id", "did you mean account_id"),
         ({"set": {"account_id": None}}, "set.account_id", "events need account_id"),
-        ({"set": {"price": "price"}}, "set.price", "events have no column price"),
+        ({"set": {"valid_from": "at"}}, "set.valid_from", "events have no column valid_from"),
         ({"set": {"amount": "qty * 2"}}, "set.amount", "used as a number: give its type, types: {qty: bigint}"),
         ({"set": {"text": "reflect('java.lang.System', 'exit')"}}, "set.text", "not allowed"),
         ({"set": {"text": "item id"}}, "set.text", "a column name with blanks or signs stands in backticks"),

@@ -9,7 +9,7 @@ from persona_spark.config.features import FeaturesSpec
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_WHOLE = ("owner", "windows", "hour_bands")
+_WHOLE = ("owner", "windows", "hour_bands", "price_bands")
 _DROPPED = ("derived",)
 _FORM = {"distinct", "type", "unit", "take"}
 _EACH = {"attributes": 1, "preferences": 2}

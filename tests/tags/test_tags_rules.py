@@ -119,7 +119,7 @@ def interest(tag: str, keys: tuple[str, ...], other: str, **more: Any) -> tuple[
         without(rows[0], birth_year=DAY.year - round(old) - 1),
         without(rows[0], gender="male"),
         without(rows[0], gender=None),
-        without(rows[0], preferred_category=other),
+        without(rows[0], **preferred("category", other, percent)),
         without(rows[0], **preferred("category", keys[0], percent - 0.01)),
     ]
 
