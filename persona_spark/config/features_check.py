@@ -112,9 +112,9 @@ def _hour_bands(spec: FeaturesSpec) -> Iterator[Problem]:
 def _price_bands(spec: FeaturesSpec) -> Iterator[Problem]:
     if spec.price_bands is None:
         return
-    least = list(spec.price_bands.bands.values())
-    if least[0] != 0 or any(one >= other for one, other in pairwise(least)):
-        yield Problem(("price_bands", "bands"), "the bands' least prices start at 0 and rise")
+    least = sorted(spec.price_bands.bands.values())
+    if least[0] != 0 or any(one == other for one, other in pairwise(least)):
+        yield Problem(("price_bands", "bands"), "one band starts at 0, and no two bands start at the same price")
     yield from _expression(("price_bands", "of"), spec.price_bands.of, EVENTS.names)
 
 

@@ -139,7 +139,7 @@ class PriceBands(Strict):
 
     Attributes:
         of: the price: an expression over the columns of `events`.
-        bands: the least price of each, in rising order from 0; a band ends where the next one starts.
+        bands: the least price of each, one of them 0; a band ends where the next one starts.
     """
 
     of: str

@@ -96,7 +96,7 @@ def run(lake: Lake, spec: FeaturesSpec, seq: int) -> dict[str, dict[str, Any]]:
 
 def test_replaced_and_taken_back_events_go_through_tiles_and_features(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan, "LARGEST_SHARE", 1.0)
-    spec = reduced(load_spec())
+    spec = reduced(load_spec(), "paid_amount", "returned_amount")
     open_shop(lake)
     assert run(lake, spec, 1)["ann"]["paid_amount_minor_30d"] == 1050
     first = known(lake, 1)

@@ -15,15 +15,15 @@ _FORM = {"distinct", "type", "unit", "take"}
 _EACH = {"attributes": 1, "preferences": 2}
 
 
-def reduced(spec: FeaturesSpec) -> FeaturesSpec:
-    """One definition of each form in every section (two preferences), and all that these name; derived features are not stored."""
+def reduced(spec: FeaturesSpec, *measures: str) -> FeaturesSpec:
+    """One definition of each form in every section (two preferences), all that these name, and `measures`; derived are not stored."""
     whole = spec.model_dump(mode="json", exclude_defaults=True)
     kept = {name: whole[name] for name in _WHOLE if name in whole}
     for section, entries in whole.items():
         if section not in _WHOLE and section not in _DROPPED:
             kept[section] = dict(_one_a_form(entries, _EACH.get(section, 1)))
     for section in ("preferences", "measures"):
-        named = {word for entries in _entries(kept) for word in _words(entries)}
+        named = {word for entries in _entries(kept) for word in _words(entries)} | set(measures)
         kept[section] |= {name: entry for name, entry in whole.get(section, {}).items() if name in named}
     return FeaturesSpec.model_validate(kept)
 
