@@ -68,7 +68,7 @@ def preferences(keys: DataFrame, last_events: DataFrame, spec: FeaturesSpec, fam
 def _a_row_a_preference(dated: DataFrame, spec: FeaturesSpec, names: tuple[str, ...]) -> DataFrame:
     """Each row of the tile once for every preference: user_id, preference (its place in `names`), and `_VALUES`.
 
-    UNPIVOT copies columns, where exploding an array of structs would make objects: a third of the time for 45 million rows.
+    UNPIVOT copies columns, where exploding an array of structs would make objects of each row.
     """
     age = F.date_diff(F.col("last_event"), F.col("event_date"))
     wide = dated.select(
