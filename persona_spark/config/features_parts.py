@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from persona_spark.config.features_entries import Kind
     from persona_spark.time import Window
 
-SECONDS_A_DAY = 86_400
-"""Touches are kept as seconds from 00:00 UTC of their local day, which may be below zero or beyond the day."""
 LOGS = 1_000
 """Weights times their logarithms are kept as whole numbers of 1 / LOGS, so that their sum is exact."""
 

@@ -28,7 +28,7 @@ from persona_spark.lake.known import known_rows
 from persona_spark.schema import ACCOUNTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import date
 
     from pyspark.sql import Column, DataFrame
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from persona_spark.config.features_entries import Kind
     from persona_spark.config.load import Conf
     from persona_spark.lake.tables import Lake
-    from persona_spark.schema import Table
     from persona_spark.time import AsOf
 
 
@@ -62,16 +61,11 @@ class Inputs:
 
 def stored_inputs(lake: Lake, spec: FeaturesSpec, ingest_seq: int) -> Inputs:
     """The tiles of the lake, which must hold `ingest_seq`, and the accounts as they were known then."""
-    return inputs_from(lake.read, lake, spec, ingest_seq)
-
-
-def inputs_from(rows_of: Callable[[Table], DataFrame], lake: Lake, spec: FeaturesSpec, ingest_seq: int) -> Inputs:
-    """What features are made from, given the rows of each tile, and the accounts as they were known at `ingest_seq`."""
     return Inputs(
-        rows_of(account_day_table(spec)),
-        rows_of(account_order_table(spec)),
-        rows_of(account_session_table(spec)),
-        {family: rows_of(account_key_table(spec, family)) for family in families(spec)},
+        lake.read(account_day_table(spec)),
+        lake.read(account_order_table(spec)),
+        lake.read(account_session_table(spec)),
+        {family: lake.read(account_key_table(spec, family)) for family in families(spec)},
         known_rows(lake, ACCOUNTS, ingest_seq),
     )
 

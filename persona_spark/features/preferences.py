@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from persona_spark.config.features_columns import preferred, top, touch
-from persona_spark.config.features_parts import LOGS, SECONDS_A_DAY, family_of, key_column, touched, weighing
+from persona_spark.config.features_parts import LOGS, family_of, key_column, touched, weighing
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 UNIT = 1_000_000
 """What a weight of age 0 is multiplied by; decayed weights are rounded to whole numbers of it."""
+_SECONDS_A_DAY = 86_400
 _VALUES = ("key", "weight", "counted", "events", "first", "last")
 
 
@@ -99,7 +100,7 @@ def _values(spec: FeaturesSpec, name: str, age: Column) -> dict[str, Column]:
 def _moment(column: str | None) -> Column:
     if column is None:
         return F.lit(None).cast("bigint")
-    return F.unix_date("event_date").cast("bigint") * F.lit(SECONDS_A_DAY) + F.col(column)
+    return F.unix_date("event_date").cast("bigint") * F.lit(_SECONDS_A_DAY) + F.col(column)
 
 
 def _told(most: int) -> list[Column]:

@@ -10,7 +10,6 @@ from pyspark.sql import functions as F
 from persona_spark.config.expression import compile_expression
 from persona_spark.config.features_check import hours_of
 from persona_spark.config.features_parts import (
-    SECONDS_A_DAY,
     dates_column,
     families,
     gaps_within,
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
 PART_SEQ = "part_seq"
 """Column of events that says under which ingest their part of a tile is written: their own, unless the part is made anew later."""
 _DAY = ("account_id", "event_date", "event_month")
+_SECONDS_A_DAY = 86_400
 
 
 def tiles_of(events: DataFrame, spec: FeaturesSpec, table: Table) -> DataFrame:
@@ -93,7 +93,7 @@ def _keys(events: DataFrame, spec: FeaturesSpec, family: str) -> DataFrame:
     keys = {name: F.expr(f"string({compile_expression(spec.preferences[name].key).sql})") for name in key_columns(spec, family)}
     weights = {name: _weight(spec.preferences[name].weights) for name in weighings(spec, family)}
     dates = {dates_column(gap): _condition(spec.measures[spec.gaps[gap].between].where) for gap in gaps_within(spec, family)}
-    second = F.unix_seconds("event_time") - F.unix_date("event_date") * F.lit(SECONDS_A_DAY)
+    second = F.unix_seconds("event_time") - F.unix_date("event_date") * F.lit(_SECONDS_A_DAY)
     rows = _banded(events, spec).select(
         *_DAY,
         PART_SEQ,
