@@ -68,8 +68,9 @@ def few() -> dict[str, Any]:
     content, _ = read_yaml(CONF / "features.yaml")
     kept = {
         section: {
-            name: {key: value for key, value in content[section][name].items() if key != "windows"}
-            for name in KEPT & content[section].keys()
+            name: {key: value for key, value in entry.items() if key != "windows"}
+            for name, entry in content[section].items()
+            if name in KEPT
         }
         for section in ("measures", "derived", "preferences")
     }
