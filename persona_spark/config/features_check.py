@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from persona_spark.config.base import near_miss
 from persona_spark.config.expression import ExpressionError, compile_expression
 from persona_spark.config.features_columns import derived_expr, derived_windows, feature_columns
+from persona_spark.config.features_parts import stored_measure
 from persona_spark.errors import UsageError
 from persona_spark.schema import EVENT_TYPES, EVENTS, USER_SCORES
 from persona_spark.time import Window
@@ -50,20 +51,20 @@ def find_problems(spec: FeaturesSpec) -> list[Problem]:
 
 
 def _windows(spec: FeaturesSpec) -> Iterator[Problem]:
-    for position, text in enumerate(spec.windows):
-        try:
-            Window.parse(text)
-        except UsageError as error:
-            yield Problem(("windows", str(position)), str(error))
+    yield from _unread_windows((), spec.windows)
     for text, times in Counter(spec.windows).items():
         if times > 1:
             yield Problem(("windows",), f"window {text} stands {times} times")
     for name, measure in spec.measures.items():
-        for position, text in enumerate(measure.windows or ()):
-            try:
-                Window.parse(text)
-            except UsageError as error:
-                yield Problem(("measures", name, "windows", str(position)), str(error))
+        yield from _unread_windows(("measures", name), measure.windows or ())
+
+
+def _unread_windows(place: tuple[str, ...], windows: tuple[str, ...]) -> Iterator[Problem]:
+    for position, text in enumerate(windows):
+        try:
+            Window.parse(text)
+        except UsageError as error:
+            yield Problem((*place, "windows", str(position)), str(error))
 
 
 def _names(spec: FeaturesSpec) -> Iterator[Problem]:
@@ -87,8 +88,8 @@ def _clashes(spec: FeaturesSpec) -> Iterator[Problem]:
             yield Problem((feature.group, feature.source), f"column {name} {taken[name]}")
         taken.setdefault(name, f"is made by {feature.group}.{feature.source} too")
     stored = dict.fromkeys(_RESERVED, "")
-    for name, measure in spec.measures.items():
-        column = f"{name}_minor" if measure.unit == "money" else name
+    for name in spec.measures:
+        column = stored_measure(spec, name)
         if column in stored and name not in taken:
             yield Problem(("measures", name), f"column {column} of the tile is taken{stored[column]}")
         stored.setdefault(column, f" by measures.{name}")

@@ -63,10 +63,10 @@ def vacuum(lake: Lake, table: Table, days: int) -> None:
     """
     if days < SMALLEST_RETENTION_DAYS:
         raise LakeError(f"files of the last {days} days may still be read: keep those of {SMALLEST_RETENTION_DAYS} days or more")
-    conf, tasks = lake.spark.conf, 4 * lake.spark.sparkContext.defaultParallelism
+    conf = lake.spark.conf
     before = str(conf.get(_LISTING))
     # Delta lists a table's folders in as many tasks as this says: by default 10,000, for any table.
-    conf.set(_LISTING, str(tasks))
+    conf.set(_LISTING, str(conf.get("spark.sql.shuffle.partitions")))
     try:
         lake.native(table).vacuum(days * 24)
     finally:

@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Literal
 
 from pyspark.sql import functions as F
 
-from persona_spark.config.features_parts import families
-from persona_spark.config.tile_tables import account_day_table, account_key_table, account_order_table, account_session_table
 from persona_spark.errors import LakeError
-from persona_spark.features.frame import Inputs, features_frame, stored_inputs
+from persona_spark.features.frame import features_frame, inputs_from, stored_inputs
 from persona_spark.lake.code import FEATURE_CODE, code_version
-from persona_spark.lake.known import known_events, known_rows
+from persona_spark.lake.known import known_events
 from persona_spark.lake.tile_state import tile_plan
 from persona_spark.projection import published, user_features_table
-from persona_spark.schema import ACCOUNTS, IDENTITY
+from persona_spark.schema import IDENTITY
 from persona_spark.tiles.account_tiles import tiles_of
 from persona_spark.tiles.tile import whole_parts
 from persona_spark.time import AsOf
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
 
     from persona_spark.config.features import FeaturesSpec
     from persona_spark.config.load import Conf
+    from persona_spark.features.frame import Inputs
     from persona_spark.lake.tables import Lake
 
 Source = Literal["user_features", "tiles", "events"]
@@ -137,10 +136,4 @@ def _from_events(lake: Lake, spec: FeaturesSpec, owners: DataFrame, as_of: AsOf)
     """Tiles of the accounts of `owners`, made from their events as they were known."""
     events = known_events(lake, as_of.ingest_seq).where(F.col("event_date") < F.lit(as_of.date))
     mine = whole_parts(events.join(owners.select("account_id"), "account_id", "left_semi"))
-    return Inputs(
-        days=tiles_of(mine, spec, account_day_table(spec)),
-        orders=tiles_of(mine, spec, account_order_table(spec)),
-        sessions=tiles_of(mine, spec, account_session_table(spec)),
-        keys={family: tiles_of(mine, spec, account_key_table(spec, family)) for family in families(spec)},
-        versions=known_rows(lake, ACCOUNTS, as_of.ingest_seq),
-    )
+    return inputs_from(lambda table: tiles_of(mine, spec, table), lake, spec, as_of.ingest_seq)
