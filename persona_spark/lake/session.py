@@ -34,6 +34,8 @@ _CORRECTNESS = {
     "spark.sql.legacy.javaCharsets": "true",
     # A pruned CSV read does not look at all fields of a line, so it would miss lines that are too short or too long.
     "spark.sql.csv.parser.columnPruning.enabled": "false",
+    # As other engines store timestamps; Spark's own default takes 12 bytes, has no statistics and is slow to read.
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     # pandas and other writers store timestamps with nanoseconds; Spark reads them as numbers that a mapping can name.
     "spark.sql.legacy.parquet.nanosAsLong": "true",
 }
@@ -41,13 +43,29 @@ _DELTA = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
 }
+_CODE = {
+    # Frames of hundreds of columns make more classes than the 100 that are kept by default: each task would compile them again.
+    "spark.sql.codegen.cache.maxEntries": "4000",
+    # Beyond 100 fields, those in structs among them, operators would not be compiled into one.
+    "spark.sql.codegen.maxFields": "2000",
+}
 _LOCAL = {
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
-    # The default collector trades throughput for short pauses, which nobody waits for here.
-    "spark.driver.extraJavaOptions": "-XX:+UseParallelGC",
+    # The default collector trades throughput for short pauses, which nobody waits for here. With Java's own thresholds its second
+    # compiler works on thousands of methods of planning and generating code, and takes the cores from the tasks.
+    "spark.driver.extraJavaOptions": (
+        "-XX:+UseParallelGC -XX:Tier4InvocationThreshold=100000 -XX:Tier4MinInvocationThreshold=20000 "
+        "-XX:Tier4CompileThreshold=300000 -XX:Tier4BackEdgeThreshold=800000"
+    ),
+    # Large aggregations find their groups in the processor's cache; the partitions of small ones are put together again.
+    "spark.sql.adaptive.coalescePartitions.initialPartitionNum": "16",
+    "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
+    "spark.sql.adaptive.advisoryPartitionSizeInBytes": "32m",
+    # The accounts of some hundred thousand users, so that tiles need not be shuffled by account before they are by user.
+    "spark.sql.autoBroadcastJoinThreshold": "64m",
     "spark.databricks.delta.snapshotPartitions": "2",
     "spark.databricks.delta.optimizeWrite.enabled": "true",
     # Otherwise every column function looks up its caller: half of the time of building a frame of hundreds of columns.
@@ -71,7 +89,7 @@ def build_session(app_name: str = "persona-spark", settings: Mapping[str, str] |
         SetupError: when Java is missing or too old, or when Spark or the Delta jars cannot be loaded.
     """
     if started_by_submit():
-        defaults = dict(_DELTA)
+        defaults = {**_DELTA, **_CODE}
     else:
         check_java()
         cores = os.cpu_count() or 1
@@ -82,6 +100,7 @@ def build_session(app_name: str = "persona-spark", settings: Mapping[str, str] |
             **_LOCAL,
             "spark.driver.memory": os.environ.get("SPARK_DRIVER_MEMORY", DRIVER_MEMORY),
             **_DELTA,
+            **_CODE,
         }
     # PySpark prints each analysis error with Java's stack before it raises it; what is raised says all that a reader needs.
     for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
