@@ -62,6 +62,8 @@ class Table:
         deletion_vectors: whether removed rows may be marked instead of rewriting their files; only for tables that nothing but the
             pipeline reads, since readers must know of them.
         null_keys: whether columns of the key that allow null may hold it.
+        ranges: columns of which each file's least and greatest value is kept, so that readers skip files; the first 32 when empty.
+        shuffled: whether rows come from a shuffle, so that another before they are written would cost more than its larger files give.
     """
 
     name: str
@@ -71,12 +73,14 @@ class Table:
     partition_by: tuple[str, ...] = ()
     deletion_vectors: bool = False
     null_keys: bool = False
+    ranges: tuple[str, ...] = ()
+    shuffled: bool = False
 
     def __post_init__(self) -> None:
         names = self.names
-        unknown = [name for name in (*self.key, *self.partition_by) if name not in names]
+        unknown = [name for name in (*self.key, *self.partition_by, *self.ranges) if name not in names]
         if unknown or len(set(names)) != len(names):
-            msg = f"table {self.name}: key or partition columns {unknown} unknown, or a column name stands twice"
+            msg = f"table {self.name}: columns {unknown} of its key, partitions or ranges unknown, or a column name stands twice"
             raise ValueError(msg)
 
     @property

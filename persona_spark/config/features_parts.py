@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from persona_spark.config.features_entries import Kind
     from persona_spark.time import Window
 
+SECONDS_A_DAY = 86_400
+"""Touches are kept as seconds from 00:00 UTC of their local day, which may be below zero or beyond the day."""
 LOGS = 1_000
 """Weights times their logarithms are kept as whole numbers of 1 / LOGS, so that their sum is exact."""
 
@@ -114,9 +116,21 @@ def key_columns(spec: FeaturesSpec, family: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(key_column(spec, name) for name in family_of(spec, family)))
 
 
+def sharing(spec: FeaturesSpec, family: str, key: str) -> tuple[str, ...]:
+    """The preferences of a family whose keys are in the column `key`, those with touches first."""
+    names = (name for name in family_of(spec, family) if key_column(spec, name) == key)
+    return tuple(sorted(names, key=lambda name: not spec.preferences[name].touch))
+
+
 def weighings(spec: FeaturesSpec, family: str) -> tuple[str, ...]:
     """The preferences of a family that weigh events each in their own way."""
     return tuple(dict.fromkeys(weighing(spec, name) for name in family_of(spec, family)))
+
+
+def weight_column(spec: FeaturesSpec, first: str) -> str:
+    """The tile's column with the weights of the weighing `first`: that of its events when each weighs one."""
+    weights = {weight for weight in spec.preferences[first].weights.values() if weight}
+    return f"{first}_events" if weights == {1} else f"{first}_weight"
 
 
 def touched(spec: FeaturesSpec, first: str) -> bool:

@@ -6,6 +6,7 @@ they are read, so a late event adds a row and rewrites none.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from persona_spark.config.features_columns import preferred, top, touch
@@ -21,6 +22,7 @@ from persona_spark.config.features_parts import (
     touched,
     value_column,
     weighings,
+    weight_column,
 )
 from persona_spark.schema import Column, Table
 
@@ -34,7 +36,6 @@ _DATE = Column("event_date", "date", "Local date in the lake's zone.", nullable=
 _MONTH = Column("event_month", "date", "First day of event_date's month; the partition.", nullable=False)
 _LAST_SEQ = Column("ingest_seq", "bigint", "The last ingest that brought or took back an event of the part.", nullable=False)
 _FIRST_SEQ = Column("first_seq", "bigint", "The first ingest that brought an event of the part.", nullable=False)
-# What parts are chosen by comes first: Delta keeps statistics of the first 32 columns only, by which it skips files.
 _HEAD = (_ACCOUNT, _DATE, _MONTH, _LAST_SEQ)
 
 ACCOUNT_DAY_HEAD = Table(
@@ -54,7 +55,7 @@ def account_day_table(spec: FeaturesSpec) -> Table:
         if measure.kind == "days"
     )
     comment = "What an account did on a local day, whatever as_of, in parts; sums that add up over parts, days and accounts."
-    return _tile("account_day", comment, (), (_FIRST_SEQ, *measures))
+    return _tile("account_day", comment, (*_HEAD, _FIRST_SEQ, *measures), ("account_id", "event_date", "ingest_seq"))
 
 
 def account_order_table(spec: FeaturesSpec) -> Table:
@@ -82,7 +83,8 @@ def _counted(spec: FeaturesSpec, kind: Literal["orders", "sessions"], word: str)
             elif measure.take is not None:
                 columns.append(Column(value_column(name), "bigint", f"{measure.label.en}: what the day adds.", nullable=False))
     comment = f"Days on which events make {word}s count, in parts of an account, local day and {word}, whatever as_of."
-    return _tile(f"account_{word}", comment, (key,), tuple(columns))
+    names = ("account_id", "event_date", key.name, "ingest_seq")
+    return _tile(f"account_{word}", comment, (*_HEAD, key, *columns), names)
 
 
 def account_key_table(spec: FeaturesSpec, family: str) -> Table:
@@ -93,10 +95,10 @@ def account_key_table(spec: FeaturesSpec, family: str) -> Table:
     values: list[Column] = []
     for name in weighings(spec, family):
         label = spec.preferences[name].label.en
-        values += [
-            Column(f"{name}_weight", "bigint", f"{label}: sum of the events' weights.", nullable=False),
-            Column(f"{name}_events", "bigint", f"{label}: events that count.", nullable=False),
-        ]
+        values.append(Column(f"{name}_events", "bigint", f"{label}: events that count.", nullable=False))
+        weight = weight_column(spec, name)
+        if weight != values[-1].name:
+            values.append(Column(weight, "bigint", f"{label}: sum of the events' weights.", nullable=False))
         if touched(spec, name):
             values += [
                 Column(
@@ -110,7 +112,8 @@ def account_key_table(spec: FeaturesSpec, family: str) -> Table:
     ]
     comment = f"What an account did on a local day with the keys of {family}, in parts, whatever as_of."
     head = ("account_id", "event_date", *(column.name for column in keys), "ingest_seq")
-    return Table(f"account_{family}_key", comment, (*_HEAD, *keys, *values), head, ("event_month",), deletion_vectors=True, null_keys=True)
+    columns = (*_HEAD, *keys, *values)
+    return replace(_tile(f"account_{family}_key", comment, columns, head), null_keys=True)
 
 
 def account_key_tables(spec: FeaturesSpec) -> tuple[Table, ...]:
@@ -123,10 +126,9 @@ def tile_tables(spec: FeaturesSpec) -> tuple[Table, ...]:
     return (account_day_table(spec), account_order_table(spec), account_session_table(spec), *account_key_tables(spec))
 
 
-def _tile(name: str, comment: str, key: tuple[Column, ...], values: tuple[Column, ...]) -> Table:
-    columns = (*_HEAD, *key, *values)
-    names = ("account_id", "event_date", *(column.name for column in key), "ingest_seq")
-    return Table(name, comment, columns, names, ("event_month",), deletion_vectors=True)
+def _tile(name: str, comment: str, columns: tuple[Column, ...], key: tuple[str, ...]) -> Table:
+    chosen_by = ("account_id", "event_date", "ingest_seq")
+    return Table(name, comment, columns, key, ("event_month",), deletion_vectors=True, ranges=chosen_by, shuffled=True)
 
 
 def user_features_table(spec: FeaturesSpec) -> Table:
@@ -146,7 +148,7 @@ def user_features_table(spec: FeaturesSpec) -> Table:
         Column("code", "string", "Hash of the code by which the row was computed."),
     )
     comment = "Features of every user, one row a user and as_of, in raw form: money in minor units, days as dates."
-    return Table("user_features", comment, columns, ("as_of", "user_id"), ("as_of",))
+    return Table("user_features", comment, columns, ("as_of", "user_id"), ("as_of",), ranges=("user_id",), shuffled=True)
 
 
 def _gaps(spec: FeaturesSpec) -> Iterator[Column]:

@@ -28,7 +28,7 @@ from persona_spark.lake.known import known_rows
 from persona_spark.schema import ACCOUNTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import date
 
     from pyspark.sql import Column, DataFrame
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from persona_spark.config.features_entries import Kind
     from persona_spark.config.load import Conf
     from persona_spark.lake.tables import Lake
+    from persona_spark.schema import Table
     from persona_spark.time import AsOf
 
 
@@ -61,11 +62,16 @@ class Inputs:
 
 def stored_inputs(lake: Lake, spec: FeaturesSpec, ingest_seq: int) -> Inputs:
     """The tiles of the lake, which must hold `ingest_seq`, and the accounts as they were known then."""
+    return inputs_from(lake.read, lake, spec, ingest_seq)
+
+
+def inputs_from(rows_of: Callable[[Table], DataFrame], lake: Lake, spec: FeaturesSpec, ingest_seq: int) -> Inputs:
+    """What features are made from, given the rows of each tile, and the accounts as they were known at `ingest_seq`."""
     return Inputs(
-        lake.read(account_day_table(spec)),
-        lake.read(account_order_table(spec)),
-        lake.read(account_session_table(spec)),
-        {family: lake.read(account_key_table(spec, family)) for family in families(spec)},
+        rows_of(account_day_table(spec)),
+        rows_of(account_order_table(spec)),
+        rows_of(account_session_table(spec)),
+        {family: rows_of(account_key_table(spec, family)) for family in families(spec)},
         known_rows(lake, ACCOUNTS, ingest_seq),
     )
 
@@ -80,15 +86,17 @@ def features_frame(inputs: Inputs, owners: DataFrame, conf: Conf, as_of: AsOf) -
         as_of: the day, and what was known.
     """
     spec = conf.features
-    frame = accounts_of(owners)
-    for part in _parts(inputs, owners, spec, as_of.date):
-        frame = frame.join(part, "user_id", "left")
-    if spec.attributes:
-        versions = inputs.versions.join(owners, "account_id", "inner")
-        frame = frame.join(attributes(versions, spec, as_of.date, conf.main.lake.zone), "user_id", "left")
-    return frame.fillna(0, _counted(spec)).select(
+    frame, columns = accounts_of(owners), [F.col("user_id"), F.col("account_ids")]
+    parts_found = [*_parts(inputs, owners, spec, as_of.date), *_attributes(inputs, owners, conf, as_of.date)]
+    for place, part in enumerate(parts_found):
+        packed, names = f"__{place}", part.columns[1:]
+        # A join copies each column of both sides, a struct's columns all at once.
+        frame = frame.join(part.select("user_id", F.struct(*names).alias(packed)), "user_id", "left")
+        columns += [F.col(f"{packed}.{name}").alias(name) for name in names]
+    whole = frame.select(*columns).fillna(0, _counted(spec))
+    return whole.select(
         F.lit(as_of.date).alias("as_of"),
-        *(name for name in frame.columns if not name.startswith("__")),
+        *(name for name in whole.columns if not name.startswith("__")),
         *dates(spec),
         *_gaps_within(spec),
         F.lit(as_of.ingest_seq).cast("bigint").alias("ingest_seq"),
@@ -128,6 +136,11 @@ def _parts(inputs: Inputs, owners: DataFrame, spec: FeaturesSpec, day: date) -> 
         yield preferences(keys, last_events, spec, family)
         for name in gaps_within(spec, family):
             yield gaps_by_key(_dates_by_key(keys, spec, name)).withColumnRenamed("gaps", f"__{name}")
+
+
+def _attributes(inputs: Inputs, owners: DataFrame, conf: Conf, day: date) -> Iterator[DataFrame]:
+    if conf.features.attributes:
+        yield attributes(inputs.versions.join(owners, "account_id", "inner"), conf.features, day, conf.main.lake.zone)
 
 
 def _before(tiles: DataFrame, day: date) -> DataFrame:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal, localcontext
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
 from persona_spark.config.features_columns import preferred, top, touch
-from persona_spark.config.features_parts import LOGS, family_of, key_column, touched, weighing
+from persona_spark.config.features_parts import LOGS, SECONDS_A_DAY, key_column, key_columns, sharing, touched, weighing, weight_column
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pyspark.sql import Column, DataFrame
 
     from persona_spark.config.features import FeaturesSpec
@@ -18,8 +21,9 @@ if TYPE_CHECKING:
 
 UNIT = 1_000_000
 """What a weight of age 0 is multiplied by; decayed weights are rounded to whole numbers of it."""
-_SECONDS_A_DAY = 86_400
-_VALUES = ("key", "weight", "counted", "events", "first", "last")
+_SUMS = {"counts": F.max, "weight": F.sum, "events": F.sum}
+_TOUCHES = {"first": F.min, "last": F.max}
+"""How what rows say of a key becomes what a user's key says."""
 
 
 def decay_table(preference: Preference) -> list[int]:
@@ -44,79 +48,101 @@ def preferences(keys: DataFrame, last_events: DataFrame, spec: FeaturesSpec, fam
         spec: the definitions.
         family: its name.
     """
-    names = family_of(spec, family)
-    dated = keys.repartition("user_id").join(last_events, "user_id", "inner")
+    shared = [sharing(spec, family, key) for key in key_columns(spec, family)]
+    slots = range(max(len(names) for names in shared))
+    touches = [slot for slot in slots if any(spec.preferences[names[slot]].touch for names in shared if slot < len(names))]
+    # Hashing the few rows of users spares sorting the many of keys.
+    dated = keys.repartition("user_id").join(last_events.hint("shuffle_hash"), "user_id", "inner")
     by_key = (
-        _a_row_a_preference(dated, spec, names)
-        .where(F.col("key").isNotNull() & (F.col("counted") > 0))
-        .groupBy("user_id", "preference", "key")
+        _a_row_a_key(dated, spec, shared, touches)
+        .where(F.col("key").isNotNull() & reduce(lambda one, other: one | other, (F.col(f"counts_{slot}") for slot in slots)))
+        .groupBy("user_id", "place", "key")
         .agg(
-            F.sum("weight").alias("weight"),
-            F.sum("events").alias("events"),
-            F.min("first").alias("first"),
-            F.max("last").alias("last"),
+            *(how(f"{word}_{slot}").alias(f"{word}_{slot}") for slot in slots for word, how in _SUMS.items()),
+            *(how(f"{word}_{slot}").alias(f"{word}_{slot}") for slot in touches for word, how in _TOUCHES.items()),
         )
     )
-    by_preference = by_key.groupBy("user_id", "preference").agg(*_told(max(spec.preferences[name].top for name in names)))
-    told = F.struct(*(F.col(name) for name in by_preference.columns if name not in ("user_id", "preference")))
-    users = by_preference.groupBy("user_id").agg(
-        *(F.max(F.when(F.col("preference") == place, told)).alias(f"__{name}") for place, name in enumerate(names))
+    by_place = by_key.groupBy("user_id", "place").agg(
+        *(_told(slot, _most(spec, shared, slot), touched_too=slot in touches) for slot in slots)
     )
-    return users.select("user_id", *(column for name in names for column in _stored(spec, name)))
+    users = by_place.groupBy("user_id").agg(
+        *(
+            F.max(F.when(F.col("place") == place, F.col(f"told_{slot}"))).alias(f"__{name}")
+            for place, names in enumerate(shared)
+            for slot, name in enumerate(names)
+        )
+    )
+    return users.select("user_id", *(column for names in shared for name in names for column in _stored(spec, name)))
 
 
-def _a_row_a_preference(dated: DataFrame, spec: FeaturesSpec, names: tuple[str, ...]) -> DataFrame:
-    """Each row of the tile once for every preference: user_id, preference (its place in `names`), and `_VALUES`.
+def _a_row_a_key(keys: DataFrame, spec: FeaturesSpec, shared: Sequence[tuple[str, ...]], touches: Sequence[int]) -> DataFrame:
+    """Each row of the tile once for every key that it has: user_id, place (of the key in `shared`), key, and the values of each slot.
 
-    UNPIVOT copies columns, where exploding an array of structs would make objects of each row.
+    A cross join copies columns and keeps users where they are; exploding an array would make objects of each row, and UNPIVOT
+    would shuffle them again.
     """
     age = F.date_diff(F.col("last_event"), F.col("event_date"))
-    wide = dated.select(
-        "user_id",
-        *(column.alias(f"{word}_{place}") for place, name in enumerate(names) for word, column in _values(spec, name, age).items()),
-    )
-    sides = ", ".join(f"({', '.join(f'{word}_{place}' for word in _VALUES)}) AS `{place}`" for place in range(len(names)))
-    sql = f"SELECT * FROM {{wide}} UNPIVOT INCLUDE NULLS (({', '.join(_VALUES)}) FOR preference IN ({sides}))"  # noqa: S608 - our own names
-    return dated.sparkSession.sql(sql, wide=wide).withColumn("preference", F.col("preference").cast("int"))
+    values = [[_values(spec, name, age) for name in names] for names in shared]
+    columns = {"key": _of_place([F.col(key_column(spec, names[0])) for names in shared])}
+    for slot in range(max(len(names) for names in shared)):
+        for word in (*_SUMS, *(_TOUCHES if slot in touches else ())):
+            columns[f"{word}_{slot}"] = _of_place([mine[slot].get(word) if slot < len(mine) else None for mine in values])
+    places = keys.sparkSession.range(len(shared)).select(F.col("id").cast("int").alias("place"))
+    return keys.crossJoin(F.broadcast(places)).select("user_id", "place", *(column.alias(name) for name, column in columns.items()))
+
+
+def _of_place(values: Sequence[Column | None]) -> Column:
+    """The value of the row's place; null where there is none."""
+    chosen = F.lit(None)
+    for place, value in enumerate(values):
+        if value is not None:
+            chosen = F.when(F.col("place") == place, value).otherwise(chosen)
+    return chosen
 
 
 def _values(spec: FeaturesSpec, name: str, age: Column) -> dict[str, Column]:
-    """What a row of the tile says of one preference."""
+    """What a row of the tile says of one preference; events too old to weigh anything are not among its events."""
     first = weighing(spec, name)
     table = F.expr(f"array({', '.join(f'{value}L' for value in decay_table(spec.preferences[name]))})")
     factor = F.coalesce(F.get(table, age), F.expr("0L"))
     events = F.col(f"{first}_events")
-    moments = [_moment(f"{first}_{which}" if touched(spec, first) else None) for which in ("first", "last")]
-    columns = (
-        F.col(key_column(spec, name)),
-        F.col(f"{first}_weight") * factor,
-        events,
-        F.when(factor > 0, events).otherwise(F.expr("0L")),
-        *moments,
-    )
-    return dict(zip(_VALUES, columns, strict=True))
+    values = {
+        "counts": events > 0,
+        "weight": F.col(weight_column(spec, first)) * factor,
+        "events": F.when(factor > 0, events).otherwise(F.expr("0L")),
+    }
+    if touched(spec, first):
+        day = F.unix_date("event_date").cast("bigint") * F.lit(SECONDS_A_DAY)
+        values |= {word: day + F.col(f"{first}_{word}") for word in _TOUCHES}
+    return values
 
 
-def _moment(column: str | None) -> Column:
-    if column is None:
-        return F.lit(None).cast("bigint")
-    return F.unix_date("event_date").cast("bigint") * F.lit(_SECONDS_A_DAY) + F.col(column)
-
-
-def _told(most: int) -> list[Column]:
-    """Of a user's keys: the first ones, and what the shares, the count and the entropy are made of."""
-    positive = F.col("weight") > 0
-    weight = F.col("weight").cast("double")
-    logs = F.round(weight * F.log2(weight) * F.lit(LOGS)).cast("bigint")
-    return [
-        F.expr(f"min_by(struct(key, weight), struct(-weight as minus, key), {most}) filter (where weight > 0)").alias("top"),
-        F.sum(F.when(positive, F.col("weight"))).alias("total"),
-        F.sum(F.when(positive, F.col("events"))).alias("events"),
+def _told(slot: int, most: int, *, touched_too: bool) -> Column:
+    """Of a user's keys of one place: the first ones, and what the shares, the count and the entropy are made of; null without events."""
+    exact = F.col(f"weight_{slot}")
+    positive = exact > 0
+    weight = exact.cast("double")
+    # Adding a half and flooring rounds as well as F.round, which goes through decimals.
+    logs = F.floor(weight * F.log2(weight) * F.lit(LOGS) + F.lit(0.5)).cast("bigint")
+    top_keys = f"min_by(struct(key, weight_{slot} as weight), struct(-weight_{slot} as minus, key), {most})"
+    columns = [
+        F.expr(f"{top_keys} filter (where weight_{slot} > 0)").alias("top"),
+        F.sum(F.when(positive, exact)).alias("total"),
+        F.sum(F.when(positive, F.col(f"events_{slot}"))).alias("events"),
         F.sum(F.when(positive, 1).otherwise(0).cast("bigint")).alias("count"),
         F.sum(F.when(positive, logs)).alias("logs"),
-        F.min(F.struct("first", "key")).alias("first"),
-        F.min(F.struct((-F.col("last")).alias("minus"), F.col("key"))).alias("last"),
     ]
+    if touched_too:
+        first, last = F.col(f"first_{slot}"), F.col(f"last_{slot}")
+        columns += [
+            F.min(F.when(first.isNotNull(), F.struct(first.alias("at"), F.col("key")))).alias("first"),
+            F.min(F.when(last.isNotNull(), F.struct((-last).alias("minus"), F.col("key")))).alias("last"),
+        ]
+    return F.when(F.max(f"counts_{slot}"), F.struct(*columns)).alias(f"told_{slot}")
+
+
+def _most(spec: FeaturesSpec, shared: Sequence[tuple[str, ...]], slot: int) -> int:
+    return max(spec.preferences[names[slot]].top for names in shared if slot < len(names))
 
 
 def _stored(spec: FeaturesSpec, name: str) -> list[Column]:

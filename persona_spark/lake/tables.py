@@ -146,6 +146,8 @@ class Lake:
             builder = builder.partitionedBy(*table.partition_by)
         if table.deletion_vectors:
             builder = builder.property("delta.enableDeletionVectors", "true")
+        if table.ranges:
+            builder = builder.property("delta.dataSkippingStatsColumns", ",".join(table.ranges))
         if self.schema is None:
             builder.location(self.location(table)).execute()
         else:
@@ -190,6 +192,8 @@ class Lake:
     def _write(self, df: DataFrame, table: Table, options: dict[str, str]) -> int:
         self.create(table)
         before = self.version(table)
+        if table.shuffled:
+            options = {**options, "optimizeWrite": "false"}
         writer = df.write.format("delta").mode("overwrite").options(**options).partitionBy(*table.partition_by)
         try:
             if self.schema is None:

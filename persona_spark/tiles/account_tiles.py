@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from persona_spark.config.expression import compile_expression
 from persona_spark.config.features_check import hours_of
 from persona_spark.config.features_parts import (
+    SECONDS_A_DAY,
     dates_column,
     families,
     gaps_within,
@@ -21,6 +22,7 @@ from persona_spark.config.features_parts import (
     touched,
     value_column,
     weighings,
+    weight_column,
 )
 from persona_spark.config.tile_tables import (
     account_day_table,
@@ -41,7 +43,6 @@ if TYPE_CHECKING:
 PART_SEQ = "part_seq"
 """Column of events that says under which ingest their part of a tile is written: their own, unless the part is made anew later."""
 _DAY = ("account_id", "event_date", "event_month")
-_SECONDS_A_DAY = 86_400
 
 
 def tiles_of(events: DataFrame, spec: FeaturesSpec, table: Table) -> DataFrame:
@@ -93,7 +94,7 @@ def _keys(events: DataFrame, spec: FeaturesSpec, family: str) -> DataFrame:
     keys = {name: F.expr(f"string({compile_expression(spec.preferences[name].key).sql})") for name in key_columns(spec, family)}
     weights = {name: _weight(spec.preferences[name].weights) for name in weighings(spec, family)}
     dates = {dates_column(gap): _condition(spec.measures[spec.gaps[gap].between].where) for gap in gaps_within(spec, family)}
-    second = F.unix_seconds("event_time") - F.unix_date("event_date") * F.lit(_SECONDS_A_DAY)
+    second = F.unix_seconds("event_time") - F.unix_date("event_date") * F.lit(SECONDS_A_DAY)
     rows = _banded(events, spec).select(
         *_DAY,
         PART_SEQ,
@@ -119,7 +120,8 @@ def _keys(events: DataFrame, spec: FeaturesSpec, family: str) -> DataFrame:
 
 def _weighed(spec: FeaturesSpec, name: str) -> list[Column]:
     weight = F.col(f"__weight_{name}")
-    columns = [F.sum(weight).alias(f"{name}_weight"), F.sum((weight != 0).cast("bigint")).alias(f"{name}_events")]
+    events, total = F.sum((weight != 0).cast("bigint")).alias(f"{name}_events"), weight_column(spec, name)
+    columns = [events, *([F.sum(weight).alias(total)] if total != f"{name}_events" else [])]
     if touched(spec, name):
         second = F.when(weight != 0, F.col("__second"))
         columns += [F.min(second).alias(f"{name}_first"), F.max(second).alias(f"{name}_last")]

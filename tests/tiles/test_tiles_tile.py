@@ -129,7 +129,7 @@ def test_tiles_by_hand(lake: Lake) -> None:
     assert [row[name] for name in names] == [3, 2, 2, 2000, 500, 2, 2]
     assert row["promotion_paid_amount_minor"] == 1
     assert orders(lake, spec) == [(day, True, False, 2000, 2)]
-    keys = lake.read(account_key_table(spec, "item")).select("category", "category_weight", "category_events", "bought_price_band_weight")
+    keys = lake.read(account_key_table(spec, "item")).select("category", "category_weight", "category_events", "bought_price_band_events")
     assert sorted(map(tuple, keys.collect())) == [("rice", -10, 1, 0), ("tea", 10, 1, 1), ("tea", 10, 1, 1)]
     session = lake.read(account_session_table(spec)).collect()[0]
     assert session.session_seconds_from == session.session_seconds_to == at(day).timestamp()
