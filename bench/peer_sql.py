@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from persona_spark.config.features import FeaturesSpec
     from persona_spark.time import Window
 
+_DAYS = {"weekday": "(isodow({}) - 1)", "dayofweek": "(isodow({}) % 7 + 1)"}
+"""Numbers of the day of the week, by Spark's functions: from Monday 0, and from Sunday 1. DuckDB's own of these names count otherwise."""
+
 
 def quoted(name: str) -> str:
     """A name in quotes."""
@@ -34,11 +37,10 @@ def duckdb_sql(text: str, columns: Mapping[str, str] | None = None) -> str:
         if columns and node.name in columns:
             tree = _put(tree, node, exp.Paren(this=sqlglot.parse_one(columns[node.name], dialect="duckdb")))
     for call in list(tree.find_all(exp.Func)):
-        # DuckDB counts from Sunday, Spark from Monday.
-        if call.sql(dialect="spark").lower().startswith("weekday("):
+        day = _DAYS.get(call.sql(dialect="spark").lower().split("(", 1)[0])
+        if day:
             argument = call.expressions[0] if isinstance(call, exp.Anonymous) else call.this
-            day = sqlglot.parse_one(f"(isodow({argument.sql(dialect='duckdb')}) - 1)", dialect="duckdb")
-            tree = _put(tree, call, day)
+            tree = _put(tree, call, sqlglot.parse_one(day.format(argument.sql(dialect="duckdb")), dialect="duckdb"))
     return tree.sql(dialect="duckdb")
 
 
