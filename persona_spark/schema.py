@@ -63,7 +63,8 @@ class Table:
             pipeline reads, since readers must know of them.
         null_keys: whether columns of the key that allow null may hold it.
         ranges: columns of which each file's least and greatest value is kept, so that readers skip files; the first 32 when empty.
-        shuffled: whether rows come from a shuffle, so that another before they are written would cost more than its larger files give.
+        as_is: whether each task writes the rows that it has, without Delta's optimized write: for large tables, whose tasks are few and
+            full, so that one more shuffle would cost more than its larger files give.
     """
 
     name: str
@@ -74,7 +75,7 @@ class Table:
     deletion_vectors: bool = False
     null_keys: bool = False
     ranges: tuple[str, ...] = ()
-    shuffled: bool = False
+    as_is: bool = False
 
     def __post_init__(self) -> None:
         names = self.names

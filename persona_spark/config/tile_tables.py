@@ -128,7 +128,7 @@ def tile_tables(spec: FeaturesSpec) -> tuple[Table, ...]:
 
 def _tile(name: str, comment: str, columns: tuple[Column, ...], key: tuple[str, ...]) -> Table:
     chosen_by = ("account_id", "event_date", "ingest_seq")
-    return Table(name, comment, columns, key, ("event_month",), deletion_vectors=True, ranges=chosen_by, shuffled=True)
+    return Table(name, comment, columns, key, ("event_month",), deletion_vectors=True, ranges=chosen_by, as_is=True)
 
 
 def user_features_table(spec: FeaturesSpec) -> Table:
@@ -148,7 +148,7 @@ def user_features_table(spec: FeaturesSpec) -> Table:
         Column("code", "string", "Hash of the code by which the row was computed."),
     )
     comment = "Features of every user, one row a user and as_of, in raw form: money in minor units, days as dates."
-    return Table("user_features", comment, columns, ("as_of", "user_id"), ("as_of",), ranges=("user_id",), shuffled=True)
+    return Table("user_features", comment, columns, ("as_of", "user_id"), ("as_of",), ranges=("user_id",), as_is=True)
 
 
 def _gaps(spec: FeaturesSpec) -> Iterator[Column]:

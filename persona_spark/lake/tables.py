@@ -192,7 +192,7 @@ class Lake:
     def _write(self, df: DataFrame, table: Table, options: dict[str, str]) -> int:
         self.create(table)
         before = self.version(table)
-        if table.shuffled:
+        if table.as_is:
             options = {**options, "optimizeWrite": "false"}
         writer = df.write.format("delta").mode("overwrite").options(**options).partitionBy(*table.partition_by)
         try:

@@ -21,14 +21,14 @@ _FIRST = ("user_id", "as_of")
 
 def user_profile_table(conf: Conf) -> Table:
     """`user_profile`: exactly the serving release, one row a user."""
-    return Table("user_profile", "Profiles of the serving release, one row a user.", _columns(conf), key=("user_id",))
+    return Table("user_profile", "Profiles of the serving release, one row a user.", _columns(conf), key=("user_id",), as_is=True)
 
 
 def user_profile_history_table(conf: Conf) -> Table:
     """`user_profile_history`: every release kept, one row a user and release."""
     comment = "Profiles of all releases kept, one row a user and release; null where a release did not have the column."
     columns = tuple(replace(column, nullable=True) for column in _columns(conf))
-    return Table("user_profile_history", comment, columns, key=("release_id", "user_id"), partition_by=("release_id",))
+    return Table("user_profile_history", comment, columns, key=("release_id", "user_id"), partition_by=("release_id",), as_is=True)
 
 
 def _columns(conf: Conf) -> tuple[Column, ...]:

@@ -133,9 +133,10 @@ def _banded(events: DataFrame, spec: FeaturesSpec) -> DataFrame:
     if spec.hour_bands:
         bands["hour_band"] = _hour_band(spec)
     if spec.price_bands:
-        price = compile_expression(spec.price_bands.of).sql
+        # A column of its own is computed once, not for each band that it is held against; decimals are slow.
+        events = events.withColumn("__price", F.expr(compile_expression(spec.price_bands.of).sql))
         falling = sorted(spec.price_bands.bands.items(), key=lambda band: -band[1])
-        cases = " ".join(f"when ({price}) >= {least} then '{name}'" for name, least in falling)
+        cases = " ".join(f"when __price >= {least} then '{name}'" for name, least in falling)
         bands["price_band"] = F.expr(f"case {cases} end")
     return events.withColumns(bands) if bands else events
 
