@@ -17,8 +17,8 @@ _WORDS = {
     "gone": "have no accounts any more: left out",
     "accounts": "have other accounts, or are new",
     "events": "have events that are new or were taken back",
-    "window": "have a day that enters or leaves a window",
     "attributes": "have an attribute that is new or came into force",
+    "window": "have a day that passes into another window: no more than windows is computed",
 }
 _TILE_WORDS = {
     "new_events": "new events",

@@ -2,7 +2,8 @@
 
 A stored value of a user is a function of the parts of tiles before as_of, of the versions of accounts before as_of, and of
 which accounts are the user's. So a user whose accounts are the same has the same values unless a day's events are new or were
-taken back, a day crossed an age at which some value changes, or a version of an account is new or came into force.
+taken back, a day crossed an age at which some value changes, or a version of an account is new or came into force. Only measures
+in windows change at ages beyond the first.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from typing import TYPE_CHECKING
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from persona_spark.config.features_columns import ages_of
 from persona_spark.features.frame import accounts_of
 from persona_spark.lake.known import known_rows, touched_days
 from persona_spark.lake.tile_state import active_days
 from persona_spark.projection import user_features_table
 from persona_spark.schema import ACCOUNTS
+from persona_spark.time import Window
 
 if TYPE_CHECKING:
     from datetime import date
@@ -29,10 +32,13 @@ if TYPE_CHECKING:
     from persona_spark.lake.tables import Lake
     from persona_spark.time import AsOf
 
-GONE = "gone"
-REASONS = (GONE, "accounts", "events", "window", "attributes")
+GONE, WINDOW = "gone", "window"
+REASONS = (GONE, "accounts", "events", "attributes", WINDOW)
 """In the order in which a user with several of them is counted: has no accounts any more; has other accounts, or is new; events
-are new or were taken back; a day entered or left a window; an attribute is new or came into force."""
+are new, were taken back, or their day came to lie before as_of; an attribute is new or came into force; a day passed from a window
+into another, which changes measures in windows and nothing else."""
+_SEEN = ages_of(Window.parse("lifetime"))
+"""The age at which a day comes to lie before as_of."""
 
 
 def changed_users(lake: Lake, conf: Conf, base: AsOf, as_of: AsOf, owners: DataFrame) -> DataFrame:
@@ -49,11 +55,14 @@ def changed_users(lake: Lake, conf: Conf, base: AsOf, as_of: AsOf, owners: DataF
         Columns user_id, reason; one row a user, the first of `REASONS` that holds.
     """
     base_users = lake.read(user_features_table(conf.features)).where(F.col("as_of") == F.lit(base.date))
+    days = active_days(lake, as_of.ingest_seq)
+    # Back in time, an event between the two days may have been taken back: the base counted it.
+    touched = touched_days(lake, base.ingest_seq, as_of.ingest_seq).where(F.col("event_date") < F.lit(max(base.date, as_of.date)))
+    seen = days.where(_crosses(base.date, as_of.date, _SEEN))
     accounts = {
-        # Back in time, an event between the two days may have been taken back: the base counted it.
-        "events": touched_days(lake, base.ingest_seq, as_of.ingest_seq).where(F.col("event_date") < F.lit(max(base.date, as_of.date))),
-        "window": active_days(lake, as_of.ingest_seq).where(_crosses(base.date, as_of.date, conf.features.ages())),
+        "events": touched.select("account_id").unionByName(seen.select("account_id")),
         "attributes": _stated(lake, conf, base, as_of),
+        WINDOW: days.where(_crosses(base.date, as_of.date, conf.features.ages())),
     }
     by_account = [
         found.select("account_id").distinct().join(owners, "account_id", "inner").select("user_id", _rank(reason))

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import functions as F
 
 from persona_spark.errors import LakeError
-from persona_spark.features.changed import GONE
-from persona_spark.features.frame import features_frame, stored_inputs
+from persona_spark.features.changed import WINDOW
+from persona_spark.features.frame import Known, features_frame, stored_inputs
 from persona_spark.features.plan import feature_plan, is_made
 from persona_spark.lake.code import FEATURE_CODE, code_version
 from persona_spark.lake.contract import struct_of
@@ -46,10 +46,9 @@ def compute_features(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:
     if is_made(lake, conf.features, as_of, owners):
         return StageResult(0, 0, {"held_up_to": as_of.ingest_seq}, skipped=True)
     plan = feature_plan(lake, conf, as_of, owners)
+    table = user_features_table(conf.features)
     try:
-        table = user_features_table(conf.features)
-        frame = _frame(lake, conf, plan, owners).select(*table.names)
-        rows = lake.replace_where(frame, table, f"as_of = DATE'{as_of.date}'")
+        rows = lake.replace_where(_frame(lake, conf, plan).select(*table.names), table, f"as_of = DATE'{as_of.date}'")
     finally:
         plan.release()
     recomputed = rows if plan.base is None else plan.recomputed
@@ -57,15 +56,17 @@ def compute_features(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:
     return StageResult(recomputed, rows, plan.notes())
 
 
-def _frame(lake: Lake, conf: Conf, plan: FeaturePlan, owners: DataFrame) -> DataFrame:
+def _frame(lake: Lake, conf: Conf, plan: FeaturePlan) -> DataFrame:
     inputs = stored_inputs(lake, conf.features, plan.as_of.ingest_seq)
     if plan.base is None or plan.changed is None:
-        return features_frame(inputs, owners, conf, plan.as_of)
-    computed = plan.changed.where(F.col("reason") != GONE).select("user_id")
-    fresh = features_frame(inputs, owners.join(computed, "user_id", "left_semi"), conf, plan.as_of)
+        return features_frame(inputs, plan.owners, conf, plan.as_of)
     table = user_features_table(conf.features)
     # The stored table may have columns of earlier definitions.
     base = lake.read(table).where(F.col("as_of") == F.lit(plan.base.date)).select(*table.names)
+    windows_only = base.join(plan.changed.where(F.col("reason") == WINDOW).select("user_id"), "user_id", "left_semi")
+    accounts = ("account_id", "user_id")
+    known = Known(windows_only, plan.owners.where(F.col("reason") != WINDOW).select(*accounts))
+    fresh = features_frame(inputs, plan.owners.select(*accounts), conf, plan.as_of, known)
     carried = base.join(plan.changed.select("user_id"), "user_id", "left_anti").withColumns(
         {"as_of": F.lit(plan.as_of.date), "ingest_seq": F.lit(plan.as_of.ingest_seq).cast("bigint")}
     )

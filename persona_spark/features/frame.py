@@ -76,7 +76,20 @@ def inputs_from(rows_of: Callable[[Table], DataFrame], lake: Lake, spec: Feature
     )
 
 
-def features_frame(inputs: Inputs, owners: DataFrame, conf: Conf, as_of: AsOf) -> DataFrame:
+@dataclass(frozen=True)
+class Known:
+    """What need not be made from the tiles of keys, which are by far the largest.
+
+    Attributes:
+        rows: rows of `user_features` of users for whom nothing but windows changed.
+        others: account_id, user_id: the accounts of all other users.
+    """
+
+    rows: DataFrame
+    others: DataFrame
+
+
+def features_frame(inputs: Inputs, owners: DataFrame, conf: Conf, as_of: AsOf, known: Known | None = None) -> DataFrame:
     """Features of the users of `owners`, one row each, with the columns of `user_features`.
 
     Args:
@@ -84,21 +97,27 @@ def features_frame(inputs: Inputs, owners: DataFrame, conf: Conf, as_of: AsOf) -
         owners: account_id, user_id: every account of every user that is wanted.
         conf: the configuration.
         as_of: the day, and what was known.
+        known: of some users, what is made from keys.
     """
     spec = conf.features
+    keyed = list(_keyed(inputs, owners if known is None else known.others, spec, as_of.date))
+    found = [*_parts(inputs, owners, spec, as_of.date), *_attributes(inputs, owners, conf, as_of.date), *keyed]
     frame, columns = accounts_of(owners), [F.col("user_id"), F.col("account_ids")]
-    parts_found = [*_parts(inputs, owners, spec, as_of.date), *_attributes(inputs, owners, conf, as_of.date)]
-    for place, part in enumerate(parts_found):
+    for place, part in enumerate(found):
         packed, names = f"__{place}", part.columns[1:]
         # A join copies each column of both sides, a struct's columns all at once.
         frame = frame.join(part.select("user_id", F.struct(*names).alias(packed)), "user_id", "left")
         columns += [F.col(f"{packed}.{name}").alias(name) for name in names]
-    whole = frame.select(*columns).fillna(0, _counted(spec))
+    within = _gaps_within(spec)
+    whole = frame.select(*columns).withColumns(within)
+    if known is not None:
+        stored = [name for part in keyed for name in part.columns[1:] if not name.startswith("__")]
+        whole = _taken(whole, known.rows, [*within, *stored])
+    whole = whole.fillna(0, _counted(spec))
     return whole.select(
         F.lit(as_of.date).alias("as_of"),
         *(name for name in whole.columns if not name.startswith("__")),
         *dates(spec),
-        *_gaps_within(spec),
         F.lit(as_of.ingest_seq).cast("bigint").alias("ingest_seq"),
         F.lit(spec.value_digest()).alias("definition"),
         F.lit(code_version(FEATURE_CODE)).alias("code"),
@@ -107,19 +126,24 @@ def features_frame(inputs: Inputs, owners: DataFrame, conf: Conf, as_of: AsOf) -
 
 def accounts_of(owners: DataFrame) -> DataFrame:
     """One row a user: user_id, account_ids (sorted)."""
-    return owners.groupBy("user_id").agg(F.sort_array(F.collect_set("account_id")).alias("account_ids"))
+    # Frames that are kept know where their users are: a stage that read them without a shuffle would keep its number of tasks.
+    return owners.repartition("user_id").groupBy("user_id").agg(F.sort_array(F.collect_set("account_id")).alias("account_ids"))
+
+
+def _taken(frame: DataFrame, rows: DataFrame, names: list[str]) -> DataFrame:
+    """The frame with the values that `rows` have of their users; those of the frame for the others."""
+    held = rows.select("user_id", F.struct(*names).alias("__known"))
+    values = {name: F.coalesce(F.col(f"__known.{name}"), F.col(name)) for name in names}
+    return frame.join(held, "user_id", "left").withColumns(values)
 
 
 def _parts(inputs: Inputs, owners: DataFrame, spec: FeaturesSpec, day: date) -> Iterator[DataFrame]:
-    """Frames of one row a user that together have all columns but attributes; users may be missing from each."""
-
-    def mine(tiles: DataFrame) -> DataFrame:
-        return _before(tiles, day).join(owners, "account_id", "inner")
-
+    """Frames of one row a user that together have all columns but attributes and those of keys; users may be missing from each."""
+    orders, sessions = (_owned(tiles, owners, day) for tiles in (inputs.orders, inputs.sessions))
     kinds: dict[Kind, DataFrame | None] = {
-        "days": user_days(mine(inputs.days), spec),
-        "orders": counted_days(mine(inputs.orders), spec, "orders", "order_id") if measures_of(spec, "orders") else None,
-        "sessions": counted_days(mine(inputs.sessions), spec, "sessions", "session_id") if measures_of(spec, "sessions") else None,
+        "days": user_days(_owned(inputs.days, owners, day), spec),
+        "orders": counted_days(orders, spec, "orders", "order_id") if measures_of(spec, "orders") else None,
+        "sessions": counted_days(sessions, spec, "sessions", "session_id") if measures_of(spec, "sessions") else None,
     }
     frames = {kind: frame for kind, frame in kinds.items() if frame is not None}
     for kind, frame in frames.items():
@@ -130,9 +154,14 @@ def _parts(inputs: Inputs, owners: DataFrame, spec: FeaturesSpec, day: date) -> 
             yield gaps(counted[gap.between], name)
     for measure in dict.fromkeys(streak.of for streak in spec.streaks.values()):
         yield streaks(counted[measure], {name: streak.take for name, streak in spec.streaks.items() if streak.of == measure})
-    last_events = mine(inputs.days.select("account_id", "event_date")).groupBy("user_id").agg(F.max("event_date").alias("last_event"))
+
+
+def _keyed(inputs: Inputs, owners: DataFrame, spec: FeaturesSpec, day: date) -> Iterator[DataFrame]:
+    """The same of what is made from the tiles of keys."""
+    days = _owned(inputs.days.select("account_id", "event_date"), owners, day)
+    last_events = days.groupBy("user_id").agg(F.max("event_date").alias("last_event"))
     for family in families(spec):
-        keys = mine(inputs.keys[family])
+        keys = _owned(inputs.keys[family], owners, day)
         yield preferences(keys, last_events, spec, family)
         for name in gaps_within(spec, family):
             yield gaps_by_key(_dates_by_key(keys, spec, name)).withColumnRenamed("gaps", f"__{name}")
@@ -143,8 +172,10 @@ def _attributes(inputs: Inputs, owners: DataFrame, conf: Conf, day: date) -> Ite
         yield attributes(inputs.versions.join(owners, "account_id", "inner"), conf.features, day, conf.main.lake.zone)
 
 
-def _before(tiles: DataFrame, day: date) -> DataFrame:
-    return tiles.where(F.col("event_date") < F.lit(day)).drop("ingest_seq", "first_seq", "event_month")
+def _owned(tiles: DataFrame, owners: DataFrame, day: date) -> DataFrame:
+    """Parts of tiles before the day, with the user whose they are."""
+    before = tiles.where(F.col("event_date") < F.lit(day)).drop("ingest_seq", "first_seq", "event_month")
+    return before.join(owners, "account_id", "inner")
 
 
 def _dated(spec: FeaturesSpec) -> list[str]:
@@ -162,13 +193,15 @@ def _dates_by_key(keys: DataFrame, spec: FeaturesSpec, name: str) -> DataFrame:
     return keys.where((F.col(dates_column(name)) > 0) & key.isNotNull()).select("user_id", key.alias("key"), "event_date").distinct()
 
 
-def _gaps_within(spec: FeaturesSpec) -> Iterator[Column]:
+def _gaps_within(spec: FeaturesSpec) -> dict[str, Column]:
     """The gaps of the preferred key, from those of all keys."""
+    columns: dict[str, Column] = {}
     for name, gap in spec.gaps.items():
         if gap.within is not None:
             preferred = F.get(F.col(top(gap.within)), F.lit(0)).getField("key")
             mine = F.try_element_at(F.col(f"__{name}"), preferred)
-            yield from (F.coalesce(mine.getField(part), F.lit(0).cast("bigint")).alias(f"{name}_{part}") for part in PARTS)
+            columns |= {f"{name}_{part}": F.coalesce(mine.getField(part), F.lit(0).cast("bigint")) for part in PARTS}
+    return columns
 
 
 def _counted(spec: FeaturesSpec) -> list[str]:

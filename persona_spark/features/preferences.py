@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from persona_spark.config.features_columns import preferred, top, touch
-from persona_spark.config.features_parts import LOGS, SECONDS_A_DAY, key_column, key_columns, sharing, touched, weighing, weight_column
+from persona_spark.config.features_parts import (
+    LOGS,
+    SECONDS_A_DAY,
+    family_of,
+    key_column,
+    key_columns,
+    sharing,
+    touched,
+    weighing,
+    weight_column,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +33,8 @@ UNIT = 1_000_000
 """What a weight of age 0 is multiplied by; decayed weights are rounded to whole numbers of it."""
 _SUMS = {"counts": F.max, "weight": F.sum, "events": F.sum}
 _TOUCHES = {"first": F.min, "last": F.max}
-"""How what rows say of a key becomes what a user's key says."""
+_HOW = {**_SUMS, **_TOUCHES}
+"""How what days say becomes what a combination of keys says, and what combinations say becomes what a user's key says."""
 
 
 def decay_table(preference: Preference) -> list[int]:
@@ -54,13 +65,10 @@ def preferences(keys: DataFrame, last_events: DataFrame, spec: FeaturesSpec, fam
     # Hashing the few rows of users spares sorting the many of keys.
     dated = keys.repartition("user_id").join(last_events.hint("shuffle_hash"), "user_id", "inner")
     by_key = (
-        _a_row_a_key(dated, spec, shared, touches)
+        _a_row_a_key(_combinations(dated, spec, family), spec, shared, touches)
         .where(F.col("key").isNotNull() & reduce(lambda one, other: one | other, (F.col(f"counts_{slot}") for slot in slots)))
         .groupBy("user_id", "place", "key")
-        .agg(
-            *(how(f"{word}_{slot}").alias(f"{word}_{slot}") for slot in slots for word, how in _SUMS.items()),
-            *(how(f"{word}_{slot}").alias(f"{word}_{slot}") for slot in touches for word, how in _TOUCHES.items()),
-        )
+        .agg(*(_HOW[word](f"{word}_{slot}").alias(f"{word}_{slot}") for slot in slots for word in _words(touch=slot in touches)))
     )
     by_place = by_key.groupBy("user_id", "place").agg(
         *(_told(slot, _most(spec, shared, slot), touched_too=slot in touches) for slot in slots)
@@ -75,18 +83,46 @@ def preferences(keys: DataFrame, last_events: DataFrame, spec: FeaturesSpec, fam
     return users.select("user_id", *(column for names in shared for name in names for column in _stored(spec, name)))
 
 
+def _words(*, touch: bool) -> tuple[str, ...]:
+    return tuple(_HOW if touch else _SUMS)
+
+
+def _combinations(dated: DataFrame, spec: FeaturesSpec, family: str) -> DataFrame:
+    """One row a user and combination of keys, over all days: what follows looks at each row once for every key of it.
+
+    Users come back to what they like, so there are far fewer combinations than rows of days.
+    """
+    age = F.date_diff(F.col("last_event"), F.col("event_date"))
+    columns = {}
+    for name in dict.fromkeys(_alike(spec, name) for name in family_of(spec, family)):
+        for word, value in _values(spec, name, age).items():
+            columns[f"__{name}_{word}"] = _HOW[word](value)
+    return dated.groupBy("user_id", *key_columns(spec, family)).agg(*(column.alias(name) for name, column in columns.items()))
+
+
+def _alike(spec: FeaturesSpec, preference: str) -> str:
+    """The first preference of the family with the same weights and the same decay."""
+    mine = spec.preferences[preference]
+    alike = (mine.weights, mine.half_life_days, mine.half_lives)
+    others = {name: spec.preferences[name] for name in family_of(spec, mine.family)}
+    return next(name for name, other in others.items() if (other.weights, other.half_life_days, other.half_lives) == alike)
+
+
 def _a_row_a_key(keys: DataFrame, spec: FeaturesSpec, shared: Sequence[tuple[str, ...]], touches: Sequence[int]) -> DataFrame:
-    """Each row of the tile once for every key that it has: user_id, place (of the key in `shared`), key, and the values of each slot.
+    """Each combination once for every key that it has: user_id, place (of the key in `shared`), key, and the values of each slot.
 
     A cross join copies columns and keeps users where they are; exploding an array would make objects of each row, and UNPIVOT
     would shuffle them again.
     """
-    age = F.date_diff(F.col("last_event"), F.col("event_date"))
-    values = [[_values(spec, name, age) for name in names] for names in shared]
+
+    def value(names: tuple[str, ...], slot: int, word: str) -> Column | None:
+        told = slot < len(names) and (word in _SUMS or touched(spec, weighing(spec, names[slot])))
+        return F.col(f"__{_alike(spec, names[slot])}_{word}") if told else None
+
     columns = {"key": _of_place([F.col(key_column(spec, names[0])) for names in shared])}
     for slot in range(max(len(names) for names in shared)):
-        for word in (*_SUMS, *(_TOUCHES if slot in touches else ())):
-            columns[f"{word}_{slot}"] = _of_place([mine[slot].get(word) if slot < len(mine) else None for mine in values])
+        for word in _words(touch=slot in touches):
+            columns[f"{word}_{slot}"] = _of_place([value(names, slot, word) for names in shared])
     places = keys.sparkSession.range(len(shared)).select(F.col("id").cast("int").alias("place"))
     return keys.crossJoin(F.broadcast(places)).select("user_id", "place", *(column.alias(name) for name, column in columns.items()))
 

@@ -31,7 +31,6 @@ class MemoryLake(Lake):
         self._below = lake
         self._visible = None if visible is None else {table.name for table in visible}
         self._written: dict[str, DataFrame] = {}
-        self._kept: list[DataFrame] = []
 
     def __enter__(self) -> Self:
         return self
@@ -41,9 +40,7 @@ class MemoryLake(Lake):
 
     def release(self) -> None:
         """Give back the memory; what was written is gone."""
-        for frame in self._kept:
-            frame.unpersist()
-        self._kept, self._written = [], {}
+        self._written = {}
 
     def exists(self, table: Table) -> bool:
         """Whether the table was written here, or is visible and exists below."""
@@ -106,9 +103,8 @@ class MemoryLake(Lake):
         return self._written[table.name].count()
 
     def _hold(self, df: DataFrame) -> DataFrame:
-        held = df.persist()
-        self._kept.append(held)
-        return held
+        # What is persisted would be computed again where a query reads a union in it twice.
+        return df.localCheckpoint()
 
 
 def _holds(condition: Column) -> Column:

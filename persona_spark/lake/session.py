@@ -48,7 +48,10 @@ _CODE = {
     "spark.sql.codegen.cache.maxEntries": "4000",
     # Beyond 100 fields, those in structs among them, operators would not be compiled into one.
     "spark.sql.codegen.maxFields": "2000",
+    # The first keys of that many users are found by hashing; from the 129th user on, by default, all rows are sorted instead.
+    "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "100000",
 }
+"""How plans of hundreds of columns are compiled and run, also under spark-submit."""
 _LOCAL = {
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
@@ -60,8 +63,8 @@ _LOCAL = {
         "-XX:+UseParallelGC -XX:Tier4InvocationThreshold=100000 -XX:Tier4MinInvocationThreshold=20000 "
         "-XX:Tier4CompileThreshold=300000 -XX:Tier4BackEdgeThreshold=800000"
     ),
-    # Large aggregations find their groups in the processor's cache; the partitions of small ones are put together again.
-    "spark.sql.adaptive.coalescePartitions.initialPartitionNum": "16",
+    # Large aggregations find more of their groups in the processor's cache; the partitions of small ones are put together again.
+    "spark.sql.adaptive.coalescePartitions.initialPartitionNum": "128",
     "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
     "spark.sql.adaptive.advisoryPartitionSizeInBytes": "32m",
     # The accounts of some hundred thousand users, so that tiles need not be shuffled by account before they are by user.

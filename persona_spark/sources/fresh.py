@@ -46,9 +46,11 @@ def fresh_events(lake: Lake, spec: SourceSpec, good: DataFrame, committed: int, 
     known = _known_ids(lake, spec, good, committed)
     if known is None:
         return Fresh(with_items(lake, spec, rows, committed), twice)
-    again = ids.join(known, "event_id", "left_semi").count()
-    rows = rows.join(known, "event_id", "left_anti") if again else rows
-    return Fresh(with_items(lake, spec, rows, committed), twice + again)
+    # Looked up among the few new ids, the many known ones are neither shuffled nor kept.
+    again = known.join(ids, "event_id", "left_semi").distinct()
+    repeats = again.count()
+    rows = rows.join(again, "event_id", "left_anti") if repeats else rows
+    return Fresh(with_items(lake, spec, rows, committed), twice + repeats)
 
 
 def number_repeats(good: DataFrame) -> DataFrame:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
-from nights import START, ZONE, KilledError, QuickLake, Shop, killed_after
+from nights import START, ZONE, KilledError, Shop, killed_after
 from plain_plans import SETTINGS, settings_of
 from reduced_spec import reduced, without_one
 
@@ -23,6 +23,7 @@ from persona_spark.config.tile_tables import user_features_table
 from persona_spark.features import plan
 from persona_spark.features.compute import compute_features
 from persona_spark.identity.identify import identify
+from persona_spark.lake.memory import MemoryLake
 from persona_spark.lake.tables import Lake
 from persona_spark.schema import ACCOUNTS, EVENTS, INGEST, RETRACTIONS
 from persona_spark.tiles.tile import tile
@@ -111,7 +112,7 @@ def rows(lake: Lake, spec: FeaturesSpec, day: date) -> dict[str, dict[str, Any]]
 def check_equals_anew(lake: Lake, conf: Conf, as_of: AsOf) -> None:
     """All columns of all users, against the same stages on the bare events."""
     found = rows(lake, conf.features, as_of.date)
-    fresh = QuickLake(lake, RAW)
+    fresh = MemoryLake(lake, RAW)
     assert "all_users" in run(fresh, conf, as_of)
     wanted = rows(fresh, conf.features, as_of.date)
     assert found.keys() == wanted.keys()
@@ -175,7 +176,7 @@ def is_killed(lake: Lake, conf: Conf, as_of: AsOf, writes: int) -> bool:
 def test_features_after_every_night_equal_those_computed_anew(
     spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, seed: int, script: tuple[Night, ...]
 ) -> None:
-    play(QuickLake(Lake(spark, path=tmp_path_factory.mktemp("nights"))), seed, script, reduced(whole_spec()))
+    play(MemoryLake(Lake(spark, path=tmp_path_factory.mktemp("nights"))), seed, script, reduced(whole_spec()))
 
 
 def test_a_night_with_all_definitions_equals_what_is_computed_anew(lake: Lake) -> None:

@@ -8,12 +8,13 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from nights import START, QuickLake, Shop
+from nights import START, Shop
 from profile_rows import demo_conf, small_conf
 from tiny_shop import write_tiny_shop
 
 from persona_spark import pipeline
 from persona_spark.config.load import Conf, load_conf
+from persona_spark.lake.memory import MemoryLake
 from persona_spark.lake.tables import Lake
 from persona_spark.run_log import RunLog
 from persona_spark.segments.model import CHAMPION, FrozenFeature, Segment, SegmentModel, save
@@ -42,7 +43,7 @@ class NarrowShop:
 
     conf: Conf
     shop: Shop
-    lake: QuickLake
+    lake: MemoryLake
 
     @property
     def fed(self) -> Conf:
@@ -83,7 +84,7 @@ def model_for(conf: Conf) -> SegmentModel:
 def build_narrow_shop(spark: SparkSession, folder: Path, users: int = 15) -> NarrowShop:
     """The shop with the release of `FIRST`."""
     conf = write_narrow_conf(folder)
-    lake = QuickLake(Lake(spark, path=folder / "lake"))
+    lake = MemoryLake(Lake(spark, path=folder / "lake"))
     shop = Shop(lake, random.Random(1), users)
     shop.open(FIRST, 100)
     save(lake, model_for(conf))

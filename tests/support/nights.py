@@ -18,7 +18,6 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType
 
 from persona_spark.lake.contract import struct_of
-from persona_spark.lake.memory import MemoryLake
 from persona_spark.schema import ACCOUNTS, EVENTS, INGEST, Table
 from persona_spark.sources.fresh import fresh_events
 from persona_spark.sources.retract import retract
@@ -211,10 +210,3 @@ def killed_after(lake: Lake, writes: int) -> Lake:
     doomed = copy(lake)
     doomed.__class__ = type("Doomed", (type(lake),), {name: counted(name) for name in names})
     return doomed
-
-
-class QuickLake(MemoryLake):
-    """A lake in memory whose tables forget how they were made, so that plans stay small over many nights."""
-
-    def _hold(self, df: DataFrame) -> DataFrame:
-        return df.localCheckpoint()
