@@ -55,26 +55,24 @@ def changed_users(lake: Lake, conf: Conf, base: AsOf, as_of: AsOf, owners: DataF
         Columns user_id, reason; one row a user, the first of `REASONS` that holds.
     """
     base_users = lake.read(user_features_table(conf.features)).where(F.col("as_of") == F.lit(base.date))
-    days = active_days(lake, as_of.ingest_seq)
     # Back in time, an event between the two days may have been taken back: the base counted it.
     touched = touched_days(lake, base.ingest_seq, as_of.ingest_seq).where(F.col("event_date") < F.lit(max(base.date, as_of.date)))
-    seen = days.where(_crosses(base.date, as_of.date, _SEEN))
-    accounts = {
-        "events": touched.select("account_id").unionByName(seen.select("account_id")),
-        "attributes": _stated(lake, conf, base, as_of),
-        WINDOW: days.where(_crosses(base.date, as_of.date, conf.features.ages())),
-    }
-    by_account = [
-        found.select("account_id").distinct().join(owners, "account_id", "inner").select("user_id", _rank(reason))
-        for reason, found in accounts.items()
+    crossing = active_days(lake, as_of.ingest_seq).where(_crosses(base.date, as_of.date, (*_SEEN, *conf.features.ages())))
+    came = F.when(_crosses(base.date, as_of.date, _SEEN), _rank("events")).otherwise(_rank(WINDOW))
+    found = [
+        touched.select("account_id", _rank("events").alias("rank")),
+        _stated(lake, conf, base, as_of).select("account_id", _rank("attributes").alias("rank")),
+        crossing.select("account_id", came.alias("rank")),
     ]
-    rows = reduce(DataFrame.unionByName, by_account, other_accounts(owners, base_users))
+    by_account = reduce(DataFrame.unionByName, found).groupBy("account_id").agg(F.min("rank").alias("rank"))
+    by_user = by_account.join(owners, "account_id", "inner").select("user_id", "rank")
+    rows = by_user.unionByName(other_accounts(owners, base_users))
     names = F.array(*(F.lit(reason) for reason in REASONS))
     return rows.groupBy("user_id").agg(F.min("rank").alias("rank")).select("user_id", F.get(names, F.col("rank")).alias("reason"))
 
 
 def _rank(reason: str) -> Column:
-    return F.lit(REASONS.index(reason)).alias("rank")
+    return F.lit(REASONS.index(reason))
 
 
 def other_accounts(owners: DataFrame, base_users: DataFrame) -> DataFrame:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import functions as F
 
 from persona_spark.errors import LakeError
-from persona_spark.features.changed import WINDOW
+from persona_spark.features.changed import GONE, WINDOW
 from persona_spark.features.frame import Known, features_frame, stored_inputs
-from persona_spark.features.plan import feature_plan, is_made
+from persona_spark.features.plan import feature_plan, is_made, kept
 from persona_spark.lake.code import FEATURE_CODE, code_version
 from persona_spark.lake.contract import struct_of
 from persona_spark.lake.result import StageResult
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from persona_spark.config.load import Conf
+    from persona_spark.features.frame import Inputs
     from persona_spark.features.plan import FeaturePlan
     from persona_spark.lake.tables import Lake
     from persona_spark.time import AsOf
@@ -46,9 +47,8 @@ def compute_features(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:
     if is_made(lake, conf.features, as_of, owners):
         return StageResult(0, 0, {"held_up_to": as_of.ingest_seq}, skipped=True)
     plan = feature_plan(lake, conf, as_of, owners)
-    table = user_features_table(conf.features)
     try:
-        rows = lake.replace_where(_frame(lake, conf, plan).select(*table.names), table, f"as_of = DATE'{as_of.date}'")
+        rows = _write(lake, conf, plan, owners)
     finally:
         plan.release()
     recomputed = rows if plan.base is None else plan.recomputed
@@ -56,21 +56,33 @@ def compute_features(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:
     return StageResult(recomputed, rows, plan.notes())
 
 
-def _frame(lake: Lake, conf: Conf, plan: FeaturePlan) -> DataFrame:
-    inputs = stored_inputs(lake, conf.features, plan.as_of.ingest_seq)
+def _write(lake: Lake, conf: Conf, plan: FeaturePlan, owners: DataFrame) -> int:
     if plan.base is None or plan.changed is None:
-        return features_frame(inputs, plan.owners, conf, plan.as_of)
+        return _replace(lake, conf, plan, features_frame(_inputs(lake, conf, plan), owners, conf, plan.as_of))
     table = user_features_table(conf.features)
     # The stored table may have columns of earlier definitions.
     base = lake.read(table).where(F.col("as_of") == F.lit(plan.base.date)).select(*table.names)
     windows_only = base.join(plan.changed.where(F.col("reason") == WINDOW).select("user_id"), "user_id", "left_semi")
-    accounts = ("account_id", "user_id")
-    known = Known(windows_only, plan.owners.where(F.col("reason") != WINDOW).select(*accounts))
-    fresh = features_frame(inputs, plan.owners.select(*accounts), conf, plan.as_of, known)
     carried = base.join(plan.changed.select("user_id"), "user_id", "left_anti").withColumns(
         {"as_of": F.lit(plan.as_of.date), "ingest_seq": F.lit(plan.as_of.ingest_seq).cast("bigint")}
     )
-    return fresh.unionByName(carried)
+    # Every tile is joined with them.
+    computed = kept(owners.join(plan.changed.where(F.col("reason") != GONE), "user_id", "inner"))
+    try:
+        known = Known(windows_only, computed.where(F.col("reason") != WINDOW).drop("reason"))
+        fresh = features_frame(_inputs(lake, conf, plan), computed.drop("reason"), conf, plan.as_of, known)
+        return _replace(lake, conf, plan, fresh.unionByName(carried))
+    finally:
+        computed.unpersist()
+
+
+def _inputs(lake: Lake, conf: Conf, plan: FeaturePlan) -> Inputs:
+    return stored_inputs(lake, conf.features, plan.as_of.ingest_seq)
+
+
+def _replace(lake: Lake, conf: Conf, plan: FeaturePlan, frame: DataFrame) -> int:
+    table = user_features_table(conf.features)
+    return lake.replace_where(frame.select(*table.names), table, f"as_of = DATE'{plan.as_of.date}'")
 
 
 def owners_at(lake: Lake, as_of: AsOf) -> DataFrame:

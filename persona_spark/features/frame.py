@@ -126,8 +126,7 @@ def features_frame(inputs: Inputs, owners: DataFrame, conf: Conf, as_of: AsOf, k
 
 def accounts_of(owners: DataFrame) -> DataFrame:
     """One row a user: user_id, account_ids (sorted)."""
-    # Frames that are kept know where their users are: a stage that read them without a shuffle would keep its number of tasks.
-    return owners.repartition("user_id").groupBy("user_id").agg(F.sort_array(F.collect_set("account_id")).alias("account_ids"))
+    return owners.groupBy("user_id").agg(F.sort_array(F.collect_set("account_id")).alias("account_ids"))
 
 
 def _taken(frame: DataFrame, rows: DataFrame, names: list[str]) -> DataFrame:

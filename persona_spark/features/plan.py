@@ -35,7 +35,6 @@ class FeaturePlan:
         base: the as_of whose rows are carried over; None when all users are computed.
         why_full: why all users are computed; None when there is a base.
         users: users of as_of.
-        owners: account_id, user_id of the users that are computed; with a base also their reason, and kept in memory until `release`.
         reasons: users by the first reason for which they are computed, or gone; also of a base that was not used.
         changed: user_id, reason, kept in memory until `release`; None when all users are computed.
     """
@@ -44,7 +43,6 @@ class FeaturePlan:
     base: AsOf | None
     why_full: str | None
     users: int
-    owners: DataFrame
     reasons: dict[str, int] = field(default_factory=dict)
     changed: DataFrame | None = None
 
@@ -61,7 +59,6 @@ class FeaturePlan:
     def release(self) -> None:
         """Give back the memory."""
         if self.changed is not None:
-            self.owners.unpersist()
             self.changed.unpersist()
 
 
@@ -87,28 +84,28 @@ def feature_plan(lake: Lake, conf: Conf, as_of: AsOf, owners: DataFrame) -> Feat
     states = _states(lake)
     base = _base(lake, conf.features, as_of, states)
     if base is None:
-        return FeaturePlan(as_of, None, _why_none(conf.features, states), users, owners)
-    changed = _kept(changed_users(lake, conf, base, as_of, owners))
+        return FeaturePlan(as_of, None, _why_none(conf.features, states), users)
+    changed = kept(changed_users(lake, conf, base, as_of, owners))
     counts = {row.reason: int(row["count"]) for row in changed.groupBy("reason").count().collect()}
-    mine = _kept(owners.join(changed.where(F.col("reason") != GONE), "user_id", "inner"))
-    plan = FeaturePlan(as_of, base, None, users, mine, {reason: counts[reason] for reason in REASONS if reason in counts}, changed)
+    plan = FeaturePlan(as_of, base, None, users, {reason: counts[reason] for reason in REASONS if reason in counts}, changed)
     if plan.recomputed <= LARGEST_SHARE * users:
         return plan
     plan.release()
     share = f"{plan.recomputed / users:.0%} of the users changed since {base.date}"
-    return FeaturePlan(as_of, None, f"{share}: to compute all costs less than to carry over the others", users, owners, plan.reasons)
+    return FeaturePlan(as_of, None, f"{share}: to compute all costs less than to carry over the others", users, plan.reasons)
 
 
-def _kept(frame: DataFrame) -> DataFrame:
-    """The frame computed once, of known size, so that it is broadcast when it is small.
+def kept(frame: DataFrame) -> DataFrame:
+    """A frame computed once, of known size, so that it is broadcast when it is small; to be unpersisted.
 
     Spark finds what is persisted by the form of its plan, and gives unions in it another form where a query reads them twice: they
     would be computed again for every tile. A checkpoint has no form.
     """
-    # A checkpoint of sorted rows remembers their order by columns that it may not have, over which Spark stumbles; a shuffle forgets it.
-    kept = frame.repartition("user_id").localCheckpoint().persist()
-    kept.count()
-    return kept
+    # A checkpoint of sorted rows remembers their order by columns that it may not have, over which Spark stumbles. A shuffle forgets it;
+    # by less than all columns it would be left out where the rows lie so already.
+    held = frame.repartition(*frame.columns).localCheckpoint().persist()
+    held.count()
+    return held
 
 
 def _states(lake: Lake) -> list[Row]:

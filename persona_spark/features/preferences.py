@@ -93,19 +93,19 @@ def _combinations(dated: DataFrame, spec: FeaturesSpec, family: str) -> DataFram
     Users come back to what they like, so there are far fewer combinations than rows of days.
     """
     age = F.date_diff(F.col("last_event"), F.col("event_date"))
-    columns = {}
-    for name in dict.fromkeys(_alike(spec, name) for name in family_of(spec, family)):
-        for word, value in _values(spec, name, age).items():
-            columns[f"__{name}_{word}"] = _HOW[word](value)
-    return dated.groupBy("user_id", *key_columns(spec, family)).agg(*(column.alias(name) for name, column in columns.items()))
+    names = dict.fromkeys(_alike(spec, name) for name in family_of(spec, family))
+    return dated.groupBy("user_id", *key_columns(spec, family)).agg(
+        *(_HOW[word](value).alias(f"__{name}_{word}") for name in names for word, value in _values(spec, name, age).items())
+    )
 
 
 def _alike(spec: FeaturesSpec, preference: str) -> str:
     """The first preference of the family with the same weights and the same decay."""
-    mine = spec.preferences[preference]
-    alike = (mine.weights, mine.half_life_days, mine.half_lives)
-    others = {name: spec.preferences[name] for name in family_of(spec, mine.family)}
-    return next(name for name, other in others.items() if (other.weights, other.half_life_days, other.half_lives) == alike)
+
+    def weighs(name: str) -> tuple[object, ...]:
+        return weighing(spec, name), spec.preferences[name].half_life_days, spec.preferences[name].half_lives
+
+    return next(name for name in family_of(spec, spec.preferences[preference].family) if weighs(name) == weighs(preference))
 
 
 def _a_row_a_key(keys: DataFrame, spec: FeaturesSpec, shared: Sequence[tuple[str, ...]], touches: Sequence[int]) -> DataFrame:
