@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from persona_spark.config.features_parts import groups, measures_of, parts, span_columns, stored_measure, value_column
+from persona_spark.config.features_parts import groups, measures_of, parts, span_columns, value_column
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Literal
 
     from pyspark.sql import Column, DataFrame
@@ -16,25 +17,27 @@ if TYPE_CHECKING:
     from persona_spark.config.features import FeaturesSpec
     from persona_spark.config.features_parts import Group
 
+_ID_NAMES = {"orders": "order_id", "sessions": "session_id"}
 
-def user_days(tiles: DataFrame, spec: FeaturesSpec) -> DataFrame:
-    """One row a user and local day with any event: user_id, event_date and the measures of days.
+
+def summed(spec: FeaturesSpec) -> tuple[str, ...]:
+    """Measures of days that add up over parts of tiles as they do over days; the others say whether a day counts."""
+    return tuple(name for name in measures_of(spec, "days") if spec.measures[name].distinct is None)
+
+
+def user_days(tiles: DataFrame, measures: Sequence[str]) -> DataFrame:
+    """One row a user and local day with any event: user_id, event_date and for each measure whether the day counts, 1 or 0.
 
     Args:
         tiles: parts of `account_day` with `user_id`.
-        spec: the definitions.
+        measures: names of distinct measures of days.
     """
     # One shuffle serves this grouping and those of bands and users after it.
     grouped = tiles.repartition("user_id").groupBy("user_id", "event_date")
-    return grouped.agg(*(_of_day(spec, name).alias(stored_measure(spec, name)) for name in measures_of(spec, "days")))
+    return grouped.agg(*(F.max(F.when(F.col(name) > 0, 1).otherwise(0)).cast("bigint").alias(name) for name in measures))
 
 
-def _of_day(spec: FeaturesSpec, name: str) -> Column:
-    total = F.sum(stored_measure(spec, name))
-    return F.when(total > 0, 1).otherwise(0).cast("bigint") if spec.measures[name].distinct == "days" else total
-
-
-def counted_days(tiles: DataFrame, spec: FeaturesSpec, kind: Literal["orders", "sessions"], id_name: str) -> DataFrame:
+def counted_days(tiles: DataFrame, spec: FeaturesSpec, kind: Literal["orders", "sessions"]) -> DataFrame:
     """One row a user and day on which orders (or sessions) count: user_id, event_date and the parts of their measures.
 
     Each order counts once, on the first date across the user's accounts on which an event met the condition; what it is worth is
@@ -44,10 +47,10 @@ def counted_days(tiles: DataFrame, spec: FeaturesSpec, kind: Literal["orders", "
         tiles: parts of `account_order` or `account_session` before as_of, with `user_id`.
         spec: the definitions.
         kind: which of them.
-        id_name: `order_id` or `session_id`.
     """
     found = groups(spec, kind)
-    whole = tiles.repartition("user_id").groupBy("user_id", id_name).agg(*(column for group in found for column in _whole(spec, group)))
+    by_id = tiles.repartition("user_id").groupBy("user_id", _ID_NAMES[kind])
+    whole = by_id.agg(*(column for group in found for column in _whole(spec, group)))
     rows = F.array(*(_row(spec, found, group) for group in found))
     dated = whole.select("user_id", F.inline(rows)).where(F.col("event_date").isNotNull())
     values = [column for name in measures_of(spec, kind) for column in _of_date(spec, name)]

@@ -19,7 +19,7 @@ from persona_spark.config.features_parts import (
 )
 from persona_spark.config.tile_tables import account_day_table, account_key_table, account_order_table, account_session_table
 from persona_spark.features.attributes import attributes
-from persona_spark.features.days import counted_days, user_days
+from persona_spark.features.days import counted_days, summed, user_days
 from persona_spark.features.gaps import PARTS, gaps, gaps_by_key, streaks
 from persona_spark.features.preferences import preferences
 from persona_spark.features.windows import dates, windowed
@@ -138,21 +138,27 @@ def _taken(frame: DataFrame, rows: DataFrame, names: list[str]) -> DataFrame:
 
 def _parts(inputs: Inputs, owners: DataFrame, spec: FeaturesSpec, day: date) -> Iterator[DataFrame]:
     """Frames of one row a user that together have all columns but attributes and those of keys; users may be missing from each."""
-    orders, sessions = (_owned(tiles, owners, day) for tiles in (inputs.orders, inputs.sessions))
-    kinds: dict[Kind, DataFrame | None] = {
-        "days": user_days(_owned(inputs.days, owners, day), spec),
-        "orders": counted_days(orders, spec, "orders", "order_id") if measures_of(spec, "orders") else None,
-        "sessions": counted_days(sessions, spec, "sessions", "session_id") if measures_of(spec, "sessions") else None,
-    }
-    frames = {kind: frame for kind, frame in kinds.items() if frame is not None}
-    for kind, frame in frames.items():
-        yield windowed(frame, spec, measures_of(spec, kind), day)
+    sums = summed(spec)
+    if sums:
+        # Parts of a day need not be put together first, which would hash every row of the widest tile once more.
+        yield windowed(_owned(inputs.days, owners, day).repartition("user_id"), spec, sums, day)
+    frames: dict[Kind, DataFrame] = {}
+    for kind, tiles in _tiles_of_kinds(inputs).items():
+        names = [name for name in measures_of(spec, kind) if name not in sums]
+        if names:
+            owned = _owned(tiles, owners, day)
+            frames[kind] = user_days(owned, names) if kind == "days" else counted_days(owned, spec, kind)
+            yield windowed(frames[kind], spec, names, day)
     counted = {name: _dates_of(frames[spec.measures[name].kind], spec, name) for name in _dated(spec)}
     for name, gap in spec.gaps.items():
         if gap.within is None:
             yield gaps(counted[gap.between], name)
     for measure in dict.fromkeys(streak.of for streak in spec.streaks.values()):
         yield streaks(counted[measure], {name: streak.take for name, streak in spec.streaks.items() if streak.of == measure})
+
+
+def _tiles_of_kinds(inputs: Inputs) -> dict[Kind, DataFrame]:
+    return {"days": inputs.days, "orders": inputs.orders, "sessions": inputs.sessions}
 
 
 def _keyed(inputs: Inputs, owners: DataFrame, spec: FeaturesSpec, day: date) -> Iterator[DataFrame]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from typing import TYPE_CHECKING
 
 from pyspark.errors import PySparkException
@@ -48,10 +49,14 @@ _CODE = {
     "spark.sql.codegen.cache.maxEntries": "4000",
     # Beyond 100 fields, those in structs among them, operators would not be compiled into one.
     "spark.sql.codegen.maxFields": "2000",
-    # The first keys of that many users are found by hashing; from the 129th user on, by default, all rows are sorted instead.
+    # The accounts of that many users are put together by hashing; from the 129th user on, by default, all rows are sorted instead.
     "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "100000",
+    # Users and their days are far more groups than the small map holds that is searched before the large one.
+    "spark.sql.codegen.aggregate.map.twolevel.enabled": "false",
 }
 """How plans of hundreds of columns are compiled and run, also under spark-submit."""
+_LARGE_PAGES = " -XX:+UseTransparentHugePages" if sys.platform == "linux" else ""
+"""Spares the processor some of the way to a group in a large map; Java of other systems does not know the option."""
 _LOCAL = {
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
@@ -61,7 +66,7 @@ _LOCAL = {
     # compiler works on thousands of methods of planning and generating code, and takes the cores from the tasks.
     "spark.driver.extraJavaOptions": (
         "-XX:+UseParallelGC -XX:Tier4InvocationThreshold=100000 -XX:Tier4MinInvocationThreshold=20000 "
-        "-XX:Tier4CompileThreshold=300000 -XX:Tier4BackEdgeThreshold=800000"
+        "-XX:Tier4CompileThreshold=300000 -XX:Tier4BackEdgeThreshold=800000" + _LARGE_PAGES
     ),
     # Large aggregations find more of their groups in the processor's cache; the partitions of small ones are put together again.
     "spark.sql.adaptive.coalescePartitions.initialPartitionNum": "128",
