@@ -79,6 +79,11 @@ def groups(spec: FeaturesSpec, kind: Literal["orders", "sessions"]) -> tuple[Gro
     return tuple(Group(f"{names[0]}_counts", where, tuple(names)) for where, names in found.items())
 
 
+def id_column(kind: Literal["orders", "sessions"]) -> str:
+    """The column of events and tiles that says of which order or session they speak."""
+    return {"orders": "order_id", "sessions": "session_id"}[kind]
+
+
 def value_column(measure: str) -> str:
     """The tile's column with the sum of an order or session of which the largest or the spread is taken."""
     return f"{measure}_value"

@@ -15,6 +15,7 @@ from persona_spark.config.features_parts import (
     families,
     gaps_within,
     groups,
+    id_column,
     key_columns,
     parts,
     span_columns,
@@ -69,7 +70,7 @@ def account_session_table(spec: FeaturesSpec) -> Table:
 
 
 def _counted(spec: FeaturesSpec, kind: Literal["orders", "sessions"], word: str) -> Table:
-    key = Column(f"{word}_id", "string", f"The {word}.", nullable=False)
+    key = Column(id_column(kind), "string", f"The {word}.", nullable=False)
     columns = []
     for group in groups(spec, kind):
         columns.append(Column(group.flag, "boolean", f"Whether an event of the day makes the {word} count.", nullable=False))

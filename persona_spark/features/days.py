@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from persona_spark.config.features_parts import groups, measures_of, parts, span_columns, value_column
+from persona_spark.config.features_parts import groups, id_column, measures_of, parts, span_columns, value_column
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from persona_spark.config.features import FeaturesSpec
     from persona_spark.config.features_parts import Group
-
-_ID_NAMES = {"orders": "order_id", "sessions": "session_id"}
 
 
 def summed(spec: FeaturesSpec) -> tuple[str, ...]:
@@ -34,7 +32,7 @@ def user_days(tiles: DataFrame, measures: Sequence[str]) -> DataFrame:
     """
     # One shuffle serves this grouping and those of bands and users after it.
     grouped = tiles.repartition("user_id").groupBy("user_id", "event_date")
-    return grouped.agg(*(F.max(F.when(F.col(name) > 0, 1).otherwise(0)).cast("bigint").alias(name) for name in measures))
+    return grouped.agg(*((F.max(name) > 0).cast("bigint").alias(name) for name in measures))
 
 
 def counted_days(tiles: DataFrame, spec: FeaturesSpec, kind: Literal["orders", "sessions"]) -> DataFrame:
@@ -49,7 +47,7 @@ def counted_days(tiles: DataFrame, spec: FeaturesSpec, kind: Literal["orders", "
         kind: which of them.
     """
     found = groups(spec, kind)
-    by_id = tiles.repartition("user_id").groupBy("user_id", _ID_NAMES[kind])
+    by_id = tiles.repartition("user_id").groupBy("user_id", id_column(kind))
     whole = by_id.agg(*(column for group in found for column in _whole(spec, group)))
     rows = F.array(*(_row(spec, found, group) for group in found))
     dated = whole.select("user_id", F.inline(rows)).where(F.col("event_date").isNotNull())

@@ -138,15 +138,20 @@ def _taken(frame: DataFrame, rows: DataFrame, names: list[str]) -> DataFrame:
 
 def _parts(inputs: Inputs, owners: DataFrame, spec: FeaturesSpec, day: date) -> Iterator[DataFrame]:
     """Frames of one row a user that together have all columns but attributes and those of keys; users may be missing from each."""
+    tiles: dict[Kind, DataFrame] = {
+        "days": _owned(inputs.days, owners, day),
+        "orders": _owned(inputs.orders, owners, day),
+        "sessions": _owned(inputs.sessions, owners, day),
+    }
     sums = summed(spec)
     if sums:
-        # Parts of a day need not be put together first, which would hash every row of the widest tile once more.
-        yield windowed(_owned(inputs.days, owners, day).repartition("user_id"), spec, sums, day)
+        # One shuffle serves the grouping by bands and that by users. Parts of a day need not be put together first, which would hash
+        # every row of the widest tile once more.
+        yield windowed(tiles["days"].repartition("user_id"), spec, sums, day)
     frames: dict[Kind, DataFrame] = {}
-    for kind, tiles in _tiles_of_kinds(inputs).items():
+    for kind, owned in tiles.items():
         names = [name for name in measures_of(spec, kind) if name not in sums]
         if names:
-            owned = _owned(tiles, owners, day)
             frames[kind] = user_days(owned, names) if kind == "days" else counted_days(owned, spec, kind)
             yield windowed(frames[kind], spec, names, day)
     counted = {name: _dates_of(frames[spec.measures[name].kind], spec, name) for name in _dated(spec)}
@@ -155,10 +160,6 @@ def _parts(inputs: Inputs, owners: DataFrame, spec: FeaturesSpec, day: date) -> 
             yield gaps(counted[gap.between], name)
     for measure in dict.fromkeys(streak.of for streak in spec.streaks.values()):
         yield streaks(counted[measure], {name: streak.take for name, streak in spec.streaks.items() if streak.of == measure})
-
-
-def _tiles_of_kinds(inputs: Inputs) -> dict[Kind, DataFrame]:
-    return {"days": inputs.days, "orders": inputs.orders, "sessions": inputs.sessions}
 
 
 def _keyed(inputs: Inputs, owners: DataFrame, spec: FeaturesSpec, day: date) -> Iterator[DataFrame]:

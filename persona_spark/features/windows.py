@@ -26,7 +26,7 @@ def windowed(days: DataFrame, spec: FeaturesSpec, measures: Sequence[str], as_of
     """One row a user with every measure in each of its windows, and the first and last dates that features ask for.
 
     Args:
-        days: user_id, event_date and the parts of the measures before as_of; rows of one day add up.
+        days: user_id, event_date and the parts of the measures before as_of; a day may have several rows.
         spec: the definitions.
         measures: names of the measures.
         as_of: the day.

@@ -53,8 +53,8 @@ _CODE = {
     "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "100000",
     # Users and their days are far more groups than the small map holds that is searched before the large one.
     "spark.sql.codegen.aggregate.map.twolevel.enabled": "false",
-    # Each of the dozen frames that make a row of features holds a page at least. By default one is 64 MB, so that a task with less than
-    # a gigabyte ends for want of memory, however few rows there are.
+    # Each of the dozen frames that make a row of features holds a page at least. By default one is up to 64 MB, so that a task with less
+    # than a gigabyte ends for want of memory, however few rows there are.
     "spark.buffer.pageSize": "8m",
 }
 """How plans of hundreds of columns are compiled and run, also under spark-submit."""

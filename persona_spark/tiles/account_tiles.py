@@ -15,6 +15,7 @@ from persona_spark.config.features_parts import (
     families,
     gaps_within,
     groups,
+    id_column,
     key_columns,
     measures_of,
     span_columns,
@@ -56,9 +57,9 @@ def tiles_of(events: DataFrame, spec: FeaturesSpec, table: Table) -> DataFrame:
     if table.name == account_day_table(spec).name:
         return _days(events, spec)
     if table.name == account_order_table(spec).name:
-        return _counted(events, spec, "orders", "order_id")
+        return _counted(events, spec, "orders")
     if table.name == account_session_table(spec).name:
-        return _counted(events, spec, "sessions", "session_id")
+        return _counted(events, spec, "sessions")
     return _keys(events, spec, next(name for name in families(spec) if account_key_table(spec, name).name == table.name))
 
 
@@ -67,8 +68,9 @@ def _days(events: DataFrame, spec: FeaturesSpec) -> DataFrame:
     return events.groupBy(*_DAY).agg(*sums, F.min("ingest_seq").alias("first_seq"), _last_seq())
 
 
-def _counted(events: DataFrame, spec: FeaturesSpec, kind: Literal["orders", "sessions"], id_name: str) -> DataFrame:
+def _counted(events: DataFrame, spec: FeaturesSpec, kind: Literal["orders", "sessions"]) -> DataFrame:
     """Orders or sessions on the days on which an event makes them count, under one condition or several."""
+    id_name = id_column(kind)
     conditions = {group.flag: _condition(group.where) for group in groups(spec, kind)}
     if not conditions:
         return events.where(F.expr("false")).groupBy(*_DAY, id_name).agg(_last_seq())
