@@ -100,14 +100,15 @@ def _keys(events: DataFrame, spec: FeaturesSpec, family: str) -> DataFrame:
     rows = _banded(events, spec).select(
         *_DAY,
         PART_SEQ,
+        "event_type",
         *(key.alias(name) for name, key in keys.items()),
         *(weight.alias(f"__weight_{name}") for name, weight in weights.items()),
         *(condition.cast("bigint").alias(column) for column, condition in dates.items()),
         second.cast("int").alias("__second"),
     )
-    counts = reduce(
-        lambda one, other: one | other, [F.col(f"__weight_{name}") != 0 for name in weights] + [F.col(name) > 0 for name in dates]
-    )
+    # Asking for the types alone is cheaper than weighing each event twice, here and for its sums.
+    weighed = dict.fromkeys(kind for name in weights for kind, weight in spec.preferences[name].weights.items() if weight)
+    counts = reduce(lambda one, other: one | other, [F.col("event_type").isin(*weighed), *(F.col(name) > 0 for name in dates)])
     keyed = reduce(lambda one, other: one | other, (F.col(name).isNotNull() for name in keys))
     return (
         rows.where(counts & keyed)
