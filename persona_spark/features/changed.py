@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from persona_spark.config.features_columns import ages_of
-from persona_spark.features.frame import accounts_of
+from persona_spark.features.users import accounts_of
 from persona_spark.lake.known import known_rows, touched_days
 from persona_spark.lake.tile_state import active_days
 from persona_spark.projection import user_features_table

@@ -13,7 +13,8 @@ from pyspark.sql import functions as F
 from persona_spark.errors import LakeError
 from persona_spark.features.changed import GONE, WINDOW
 from persona_spark.features.frame import Known, features_frame, stored_inputs
-from persona_spark.features.plan import feature_plan, is_made, kept
+from persona_spark.features.plan import feature_plan, is_made
+from persona_spark.features.users import accounts_of, kept, numbered
 from persona_spark.lake.code import FEATURE_CODE, code_version
 from persona_spark.lake.contract import struct_of
 from persona_spark.lake.result import StageResult
@@ -58,7 +59,11 @@ def compute_features(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:
 
 def _write(lake: Lake, conf: Conf, plan: FeaturePlan, owners: DataFrame) -> int:
     if plan.base is None or plan.changed is None:
-        return _replace(lake, conf, plan, features_frame(_inputs(lake, conf, plan), owners, conf, plan.as_of))
+        users = kept(numbered(accounts_of(owners)))
+        try:
+            return _replace(lake, conf, plan, features_frame(_inputs(lake, conf, plan), users, conf, plan.as_of))
+        finally:
+            users.unpersist()
     table = user_features_table(conf.features)
     # The stored table may have columns of earlier definitions.
     base = lake.read(table).where(F.col("as_of") == F.lit(plan.base.date)).select(*table.names)
@@ -66,14 +71,13 @@ def _write(lake: Lake, conf: Conf, plan: FeaturePlan, owners: DataFrame) -> int:
     carried = base.join(plan.changed.select("user_id"), "user_id", "left_anti").withColumns(
         {"as_of": F.lit(plan.as_of.date), "ingest_seq": F.lit(plan.as_of.ingest_seq).cast("bigint")}
     )
-    # Every tile is joined with them.
-    computed = kept(owners.join(plan.changed.where(F.col("reason") != GONE), "user_id", "inner"))
+    users = kept(numbered(accounts_of(owners).join(plan.changed.where(F.col("reason") != GONE), "user_id", "inner")))
     try:
-        known = Known(windows_only, computed.where(F.col("reason") != WINDOW).drop("reason"))
-        fresh = features_frame(_inputs(lake, conf, plan), computed.drop("reason"), conf, plan.as_of, known)
+        known = Known(windows_only, users.where(F.col("reason") != WINDOW))
+        fresh = features_frame(_inputs(lake, conf, plan), users, conf, plan.as_of, known)
         return _replace(lake, conf, plan, fresh.unionByName(carried))
     finally:
-        computed.unpersist()
+        users.unpersist()
 
 
 def _inputs(lake: Lake, conf: Conf, plan: FeaturePlan) -> Inputs:

@@ -22,6 +22,7 @@ from persona_spark.features.attributes import attributes
 from persona_spark.features.days import counted_days, summed, user_days
 from persona_spark.features.gaps import PARTS, gaps, gaps_by_key, streaks
 from persona_spark.features.preferences import preferences
+from persona_spark.features.users import owners_of
 from persona_spark.features.windows import dates, windowed
 from persona_spark.lake.code import FEATURE_CODE, code_version
 from persona_spark.lake.known import known_rows
@@ -82,27 +83,31 @@ class Known:
 
     Attributes:
         rows: rows of `user_features` of users for whom nothing but windows changed.
-        others: account_id, user_id: the accounts of all other users.
+        others: all other users, as numbered.
     """
 
     rows: DataFrame
     others: DataFrame
 
 
-def features_frame(inputs: Inputs, owners: DataFrame, conf: Conf, as_of: AsOf, known: Known | None = None) -> DataFrame:
-    """Features of the users of `owners`, one row each, with the columns of `user_features`.
+def features_frame(inputs: Inputs, users: DataFrame, conf: Conf, as_of: AsOf, known: Known | None = None) -> DataFrame:
+    """Features of users, one row each, with the columns of `user_features`.
+
+    Until the last step the column user_id holds the user's number.
 
     Args:
         inputs: tiles and accounts.
-        owners: account_id, user_id: every account of every user that is wanted.
+        users: user_id, account_ids and number of every user that is wanted: `numbered`, and `checkpointed` or `kept`.
         conf: the configuration.
         as_of: the day, and what was known.
         known: of some users, what is made from keys.
     """
     spec = conf.features
-    keyed = list(_keyed(inputs, owners if known is None else known.others, spec, as_of.date))
+    owners = owners_of(users)
+    keyed = list(_keyed(inputs, owners if known is None else owners_of(known.others), spec, as_of.date))
     found = [*_parts(inputs, owners, spec, as_of.date), *_attributes(inputs, owners, conf, as_of.date), *keyed]
-    frame, columns = accounts_of(owners), [F.col("user_id"), F.col("account_ids")]
+    frame = users.select(F.col("number").alias("user_id"), F.col("user_id").alias("__id"), "account_ids")
+    columns = [F.col(name) for name in frame.columns]
     for place, part in enumerate(found):
         packed, names = f"__{place}", part.columns[1:]
         # A join copies each column of both sides, a struct's columns all at once.
@@ -112,11 +117,13 @@ def features_frame(inputs: Inputs, owners: DataFrame, conf: Conf, as_of: AsOf, k
     whole = frame.select(*columns).withColumns(within)
     if known is not None:
         stored = [name for part in keyed for name in part.columns[1:] if not name.startswith("__")]
-        whole = _taken(whole, known.rows, [*within, *stored])
+        rows = known.rows.join(users.select("user_id", "number"), "user_id", "inner")
+        whole = _taken(whole, rows, [*within, *stored])
     whole = whole.fillna(0, _counted(spec))
     return whole.select(
         F.lit(as_of.date).alias("as_of"),
-        *(name for name in whole.columns if not name.startswith("__")),
+        F.col("__id").alias("user_id"),
+        *(name for name in whole.columns if name != "user_id" and not name.startswith("__")),
         *dates(spec),
         F.lit(as_of.ingest_seq).cast("bigint").alias("ingest_seq"),
         F.lit(spec.value_digest()).alias("definition"),
@@ -124,14 +131,9 @@ def features_frame(inputs: Inputs, owners: DataFrame, conf: Conf, as_of: AsOf, k
     )
 
 
-def accounts_of(owners: DataFrame) -> DataFrame:
-    """One row a user: user_id, account_ids (sorted)."""
-    return owners.groupBy("user_id").agg(F.sort_array(F.collect_set("account_id")).alias("account_ids"))
-
-
 def _taken(frame: DataFrame, rows: DataFrame, names: list[str]) -> DataFrame:
-    """The frame with the values that `rows` have of their users; those of the frame for the others."""
-    held = rows.select("user_id", F.struct(*names).alias("__known"))
+    """The frame with the values that `rows` have of their users by number; those of the frame for the others."""
+    held = rows.select(F.col("number").alias("user_id"), F.struct(*names).alias("__known"))
     values = {name: F.coalesce(F.col(f"__known.{name}"), F.col(name)) for name in names}
     return frame.join(held, "user_id", "left").withColumns(values)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import functions as F
 
 from persona_spark.features.changed import GONE, REASONS, changed_users, crossing_ranges, other_accounts
+from persona_spark.features.users import kept
 from persona_spark.lake.code import FEATURE_CODE, code_version
 from persona_spark.projection import user_features_table
 from persona_spark.schema import FEATURES_STATE
@@ -36,7 +37,7 @@ class FeaturePlan:
         why_full: why all users are computed; None when there is a base.
         users: users of as_of.
         reasons: users by the first reason for which they are computed, or gone; also of a base that was not used.
-        changed: user_id, reason, kept in memory until `release`; None when all users are computed.
+        changed: user_id, reason, kept until `release`; None when all users are computed.
     """
 
     as_of: AsOf
@@ -57,7 +58,7 @@ class FeaturePlan:
         return {**base, "recomputed": self.recomputed, "carried": self.users - self.recomputed, **self.reasons}
 
     def release(self) -> None:
-        """Give back the memory."""
+        """Give back what it is kept in."""
         if self.changed is not None:
             self.changed.unpersist()
 
@@ -93,19 +94,6 @@ def feature_plan(lake: Lake, conf: Conf, as_of: AsOf, owners: DataFrame) -> Feat
     plan.release()
     share = f"{plan.recomputed / users:.0%} of the users changed since {base.date}"
     return FeaturePlan(as_of, None, f"{share}: to compute all costs less than to carry over the others", users, plan.reasons)
-
-
-def kept(frame: DataFrame) -> DataFrame:
-    """A frame computed once, of known size, so that it is broadcast when it is small; to be unpersisted.
-
-    Spark finds what is persisted by the form of its plan, and gives unions in it another form where a query reads them twice: they
-    would be computed again for every tile. A checkpoint has no form.
-    """
-    # A checkpoint of sorted rows remembers their order by columns that it may not have, over which Spark stumbles. A shuffle forgets it;
-    # by less than all columns it would be left out where the rows lie so already.
-    held = frame.repartition(*frame.columns).localCheckpoint().persist()
-    held.count()
-    return held
 
 
 def _states(lake: Lake) -> list[Row]:
