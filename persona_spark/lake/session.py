@@ -47,8 +47,9 @@ _DELTA = {
 _CODE = {
     # Frames of hundreds of columns make more classes than the 100 that are kept by default: each task would compile them again.
     "spark.sql.codegen.cache.maxEntries": "4000",
-    # Beyond 100 fields, those in structs among them, operators would not be compiled into one.
-    "spark.sql.codegen.maxFields": "2000",
+    # Beyond this many fields, by default 100, those in structs among them, operators are not compiled into one method. The windows of
+    # all measures have fewer; a step that copies more makes a method that Java's compilers give up, and would interpret for each user.
+    "spark.sql.codegen.maxFields": "250",
     # The accounts of that many users are put together by hashing; from the 129th user on, by default, all rows are sorted instead.
     "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "100000",
     # Users and their days are far more groups than the small map holds that is searched before the large one.
@@ -75,6 +76,8 @@ _LOCAL = {
     "spark.sql.adaptive.coalescePartitions.initialPartitionNum": "128",
     "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
     "spark.sql.adaptive.advisoryPartitionSizeInBytes": "32m",
+    # The aim for stages with a cross join, such as that of the rows of features, which by default would keep to 1 MB.
+    "spark.sql.adaptive.coalescePartitions.minPartitionSize": "16m",
     # The accounts of some hundred thousand users, so that tiles need not be shuffled by account before they are by user.
     "spark.sql.autoBroadcastJoinThreshold": "64m",
     "spark.databricks.delta.snapshotPartitions": "2",
