@@ -70,16 +70,9 @@ def preferences(keys: DataFrame, last_events: DataFrame, spec: FeaturesSpec, fam
         .groupBy("user_id", "place", "key")
         .agg(*(_HOW[word](f"{word}_{slot}").alias(f"{word}_{slot}") for slot in slots for word in _words(touch=slot in touches)))
     )
-    by_place = by_key.groupBy("user_id", "place").agg(
-        *(_told(slot, _most(spec, shared, slot), touched_too=slot in touches) for slot in slots)
-    )
-    users = by_place.groupBy("user_id").agg(
-        *(
-            F.max(F.when(F.col("place") == place, F.col(f"told_{slot}"))).alias(f"__{name}")
-            for place, names in enumerate(shared)
-            for slot, name in enumerate(names)
-        )
-    )
+    told = [column for place, names in enumerate(shared) for slot, name in enumerate(names) for column in _told(spec, name, place, slot)]
+    # By the user alone: rows are sorted by one number, which Spark does without comparing them.
+    users = by_key.groupBy("user_id").agg(*told)
     return users.select("user_id", *(column for names in shared for name in names for column in _stored(spec, name)))
 
 
@@ -153,43 +146,39 @@ def _values(spec: FeaturesSpec, name: str, age: Column) -> dict[str, Column]:
     return values
 
 
-def _told(slot: int, most: int, *, touched_too: bool) -> Column:
-    """Of a user's keys of one place: the first ones, and what the shares, the count and the entropy are made of; null without events."""
+def _told(spec: FeaturesSpec, name: str, place: int, slot: int) -> list[Column]:
+    """Of a user's keys: the first ones, and what the shares, the count and the entropy are made of."""
+    preference, mine = spec.preferences[name], F.col("place") == place
     exact = F.col(f"weight_{slot}")
-    positive = exact > 0
+    positive = mine & (exact > 0)
     weight = exact.cast("double")
     # Adding a half and flooring rounds as well as F.round, which goes through decimals.
     logs = F.floor(weight * F.log2(weight) * F.lit(LOGS) + F.lit(0.5)).cast("bigint")
-    top_keys = f"min_by(struct(key, weight_{slot} as weight), struct(-weight_{slot} as minus, key), {most})"
-    columns = [
-        F.expr(f"{top_keys} filter (where weight_{slot} > 0)").alias("top"),
-        F.sum(F.when(positive, exact)).alias("total"),
-        F.sum(F.when(positive, F.col(f"events_{slot}"))).alias("events"),
-        F.sum(F.when(positive, 1).otherwise(0).cast("bigint")).alias("count"),
-        F.sum(F.when(positive, logs)).alias("logs"),
-    ]
-    if touched_too:
+    top_keys = f"min_by(struct(key, weight_{slot} as weight), struct(-weight_{slot} as minus, key), {preference.top})"
+    columns = {
+        "counts": F.max(F.when(mine, F.col(f"counts_{slot}"))),
+        "top": F.expr(f"{top_keys} filter (where place = {place} and weight_{slot} > 0)"),
+        "total": F.sum(F.when(positive, exact)),
+        "events": F.sum(F.when(positive, F.col(f"events_{slot}"))),
+        "count": F.count(F.when(positive, 1)),
+        "logs": F.sum(F.when(positive, logs)),
+    }
+    if preference.touch:
         first, last = F.col(f"first_{slot}"), F.col(f"last_{slot}")
-        columns += [
-            F.min(F.when(first.isNotNull(), F.struct(first.alias("at"), F.col("key")))).alias("first"),
-            F.min(F.when(last.isNotNull(), F.struct((-last).alias("minus"), F.col("key")))).alias("last"),
-        ]
-    return F.when(F.max(f"counts_{slot}"), F.struct(*columns)).alias(f"told_{slot}")
-
-
-def _most(spec: FeaturesSpec, shared: Sequence[tuple[str, ...]], slot: int) -> int:
-    return max(spec.preferences[names[slot]].top for names in shared if slot < len(names))
+        columns["first"] = F.min(F.when(mine & first.isNotNull(), F.struct(first.alias("at"), F.col("key"))))
+        columns["last"] = F.min(F.when(mine & last.isNotNull(), F.struct((-last).alias("minus"), F.col("key"))))
+    return [column.alias(f"__{name}_{word}") for word, column in columns.items()]
 
 
 def _stored(spec: FeaturesSpec, name: str) -> list[Column]:
-    preference, told = spec.preferences[name], f"__{name}"
+    preference = spec.preferences[name]
     columns = [
-        F.slice(F.col(f"{told}.top"), 1, preference.top).alias(top(name)),
-        F.col(f"{told}.total").alias(f"{preferred(name)}_total"),
-        F.col(f"{told}.events").alias(f"{preferred(name)}_events"),
-        F.col(f"{told}.count").alias(f"{name}_count"),
-        F.col(f"{told}.logs").alias(f"{name}_logs"),
+        F.when(F.col(f"__{name}_counts"), F.col(f"__{name}_top")).alias(top(name)),
+        F.col(f"__{name}_total").alias(f"{preferred(name)}_total"),
+        F.col(f"__{name}_events").alias(f"{preferred(name)}_events"),
+        F.col(f"__{name}_count").alias(f"{name}_count"),
+        F.col(f"__{name}_logs").alias(f"{name}_logs"),
     ]
     if preference.touch:
-        columns += [F.col(f"{told}.{which}.key").alias(touch(which, name)) for which in ("first", "last")]
+        columns += [F.col(f"__{name}_{which}.key").alias(touch(which, name)) for which in ("first", "last")]
     return columns
