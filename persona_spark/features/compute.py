@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from persona_spark.config.load import Conf
-    from persona_spark.features.frame import Inputs
     from persona_spark.features.plan import FeaturePlan
     from persona_spark.lake.tables import Lake
     from persona_spark.time import AsOf
@@ -58,30 +57,30 @@ def compute_features(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:
 
 
 def _write(lake: Lake, conf: Conf, plan: FeaturePlan, owners: DataFrame) -> int:
-    if plan.base is None or plan.changed is None:
-        users = kept(numbered(accounts_of(owners)))
-        try:
-            return _replace(lake, conf, plan, features_frame(_inputs(lake, conf, plan), users, conf, plan.as_of))
-        finally:
-            users.unpersist()
-    table = user_features_table(conf.features)
-    # The stored table may have columns of earlier definitions.
-    base = lake.read(table).where(F.col("as_of") == F.lit(plan.base.date)).select(*table.names)
-    windows_only = base.join(plan.changed.where(F.col("reason") == WINDOW).select("user_id"), "user_id", "left_semi")
-    carried = base.join(plan.changed.select("user_id"), "user_id", "left_anti").withColumns(
-        {"as_of": F.lit(plan.as_of.date), "ingest_seq": F.lit(plan.as_of.ingest_seq).cast("bigint")}
-    )
-    users = kept(numbered(accounts_of(owners).join(plan.changed.where(F.col("reason") != GONE), "user_id", "inner")))
+    wanted = accounts_of(owners)
+    if plan.changed is not None:
+        wanted = wanted.join(plan.changed.where(F.col("reason") != GONE), "user_id", "inner")
+    users = kept(numbered(wanted))
     try:
-        known = Known(windows_only, users.where(F.col("reason") != WINDOW))
-        fresh = features_frame(_inputs(lake, conf, plan), users, conf, plan.as_of, known)
-        return _replace(lake, conf, plan, fresh.unionByName(carried))
+        return _replace(lake, conf, plan, _rows(lake, conf, plan, users))
     finally:
         users.unpersist()
 
 
-def _inputs(lake: Lake, conf: Conf, plan: FeaturePlan) -> Inputs:
-    return stored_inputs(lake, conf.features, plan.as_of.ingest_seq)
+def _rows(lake: Lake, conf: Conf, plan: FeaturePlan, users: DataFrame) -> DataFrame:
+    """The users computed from tiles, and those carried over."""
+    inputs = stored_inputs(lake, conf.features, plan.as_of.ingest_seq)
+    if plan.base is None or plan.changed is None:
+        return features_frame(inputs, users, conf, plan.as_of)
+    table = user_features_table(conf.features)
+    # The stored table may have columns of earlier definitions.
+    base = lake.read(table).where(F.col("as_of") == F.lit(plan.base.date)).select(*table.names)
+    carried = base.join(plan.changed.select("user_id"), "user_id", "left_anti").withColumns(
+        {"as_of": F.lit(plan.as_of.date), "ingest_seq": F.lit(plan.as_of.ingest_seq).cast("bigint")}
+    )
+    windows_only = F.col("reason") == WINDOW
+    known = Known(base.join(users.where(windows_only).select("user_id", "number"), "user_id", "inner"), users.where(~windows_only))
+    return features_frame(inputs, users, conf, plan.as_of, known).unionByName(carried)
 
 
 def _replace(lake: Lake, conf: Conf, plan: FeaturePlan, frame: DataFrame) -> int:

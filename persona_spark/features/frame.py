@@ -82,7 +82,7 @@ class Known:
     """What need not be made from the tiles of keys, which are by far the largest.
 
     Attributes:
-        rows: rows of `user_features` of users for whom nothing but windows changed.
+        rows: rows of `user_features`, and number, of users for whom nothing but windows changed.
         others: all other users, as numbered.
     """
 
@@ -117,8 +117,7 @@ def features_frame(inputs: Inputs, users: DataFrame, conf: Conf, as_of: AsOf, kn
     whole = frame.select(*columns).withColumns(within)
     if known is not None:
         stored = [name for part in keyed for name in part.columns[1:] if not name.startswith("__")]
-        rows = known.rows.join(users.select("user_id", "number"), "user_id", "inner")
-        whole = _taken(whole, rows, [*within, *stored])
+        whole = _taken(whole, known.rows, [*within, *stored])
     whole = whole.fillna(0, _counted(spec))
     return whole.select(
         F.lit(as_of.date).alias("as_of"),

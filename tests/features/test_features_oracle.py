@@ -49,8 +49,11 @@ def check_other_partitioning(lake: Lake, as_of: AsOf) -> None:
     lake.delete(table, "true")
     lake.delete(TILE_STATE, "true")
     lake.replace(lake.read(EVENTS).repartition(3, "event_id").sortWithinPartitions("event_hour", "event_id"), EVENTS)
-    names = ("shuffle.partitions", "adaptive.enabled", "autoBroadcastJoinThreshold")
-    settings = dict(zip((f"spark.sql.{name}" for name in names), ("3", "false", "-1"), strict=True))
+    settings = {
+        "spark.sql.shuffle.partitions": "3",
+        "spark.sql.adaptive.enabled": "false",
+        "spark.sql.autoBroadcastJoinThreshold": "-1",
+    }
     before = {name: str(lake.spark.conf.get(name)) for name in settings}
     try:
         for name, value in settings.items():
