@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from types import TracebackType
 
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import Column, DataFrame, SparkSession
 
     from persona_spark.schema import Table
 
@@ -77,7 +77,7 @@ class MemoryLake(Lake):
     def delete(self, table: Table, condition: str) -> None:
         """Remove the rows that meet `condition`."""
         if self.exists(table):
-            self._written[table.name] = self.read(table).where(~_holds(F.expr(condition)))
+            self._put(table, self.read(table).where(~_holds(F.expr(condition))))
 
     def delete_matching(self, keys: DataFrame, table: Table, within: str) -> int:  # noqa: ARG002 - what is read needs no pruning here
         """Remove the rows whose values stand in `keys`; returns the rows removed."""
@@ -85,9 +85,8 @@ class MemoryLake(Lake):
             return 0
         old = self.read(table)
         left = old.join(keys.distinct(), keys.columns, "left_anti").select(*old.columns)
-        gone = old.count() - left.count()
-        self._written[table.name] = left
-        return gone
+        self._put(table, left)
+        return old.count() - self.read(table).count()
 
     def _sees(self, table: Table) -> bool:
         return self._visible is None or table.name in self._visible
@@ -95,8 +94,13 @@ class MemoryLake(Lake):
     def _add(self, table: Table, df: DataFrame, stays: Column) -> int:
         new = self._hold(enforce(df, table))
         rows = new.count()
-        self._written[table.name] = self.read(table).where(stays).unionByName(new, allowMissingColumns=True) if self.exists(table) else new
+        self._put(table, self.read(table).where(stays).unionByName(new, allowMissingColumns=True) if self.exists(table) else new)
         return rows
+
+    def _put(self, table: Table, rows: DataFrame) -> None:
+        """Without this, what is written again and again would be a plan that grows, and that every read runs; rows below stay there."""
+        again = table.name in self._written
+        self._written[table.name] = self._hold(rows.coalesce(_partitions(self.spark))) if again else rows
 
     def _keep(self, table: Table, df: DataFrame) -> int:
         self._written[table.name] = self._hold(df)
@@ -105,6 +109,10 @@ class MemoryLake(Lake):
     def _hold(self, df: DataFrame) -> DataFrame:
         # What is persisted would be computed again where a query reads a union in it twice.
         return df.localCheckpoint()
+
+
+def _partitions(spark: SparkSession) -> int:
+    return int(spark.conf.get("spark.sql.shuffle.partitions") or 1)
 
 
 def _holds(condition: Column) -> Column:
