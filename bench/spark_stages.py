@@ -71,7 +71,7 @@ def _work(name: str, lake: Lake, conf: Conf, day: date) -> Callable[[], StageRes
 
 def write_profiles(lake: Lake, conf: Conf, day: date) -> StageResult:
     """Write the profiles of `day` once, beside the lake, with nothing around it."""
-    frame = profile_frame(lake, conf, day, parts=("scores", "tags", "segments"))
+    frame = profile_frame(lake, conf, AsOf(day, committed_seq(lake)), parts=("scores", "tags", "segments"))
     place = f"{lake.root}/plain_profile"
     frame.write.format("delta").mode("overwrite").save(place)
     return StageResult(0, 0)

@@ -64,13 +64,17 @@ def run_ingest(lake: Lake, conf: Conf, log: RunLog) -> StageResult:
 
 def run_stage(name: str, lake: Lake, conf: Conf, day: date, log: RunLog) -> StageResult:
     """Run one stage of `STAGES` for `day`, with all that has been ingested."""
-    as_of = AsOf(day, committed_seq(lake))
-    return log.stage(name, day, lambda: STAGES[name](lake, conf, as_of))
+    return _stage(name, lake, conf, AsOf(day, committed_seq(lake)), log)
+
+
+def _stage(name: str, lake: Lake, conf: Conf, as_of: AsOf, log: RunLog) -> StageResult:
+    return log.stage(name, as_of.date, lambda: STAGES[name](lake, conf, as_of))
 
 
 def run(lake: Lake, conf: Conf, day: date, log: RunLog) -> Outcome:
     """Everything: ingest what is new, then make the release of `day` unless it is published already.
 
+    All stages know the same ingests, also when another one ends meanwhile.
     Segments are trained only when there is no champion or the configuration asks for it.
 
     Raises:
@@ -83,9 +87,9 @@ def run(lake: Lake, conf: Conf, day: date, log: RunLog) -> Outcome:
         repair(lake, conf)
         return Outcome(as_of, changed=False)
     for name in BEFORE_SEGMENTS:
-        run_stage(name, lake, conf, day, log)
+        _stage(name, lake, conf, as_of, log)
     if reason is not None:
-        run_stage("train", lake, conf, day, log)
-    run_stage("assign", lake, conf, day, log)
-    run_stage("publish", lake, conf, day, log)
+        _stage("train", lake, conf, as_of, log)
+    _stage("assign", lake, conf, as_of, log)
+    _stage("publish", lake, conf, as_of, log)
     return Outcome(as_of, changed=True, training=reason)

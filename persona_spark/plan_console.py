@@ -32,7 +32,8 @@ def show_plan(out: Console, plan: RunPlan) -> None:
     out.print(f"Plan for {plan.as_of.date}, knowing ingest {plan.as_of.ingest_seq}. Nothing was written.", markup=False)
     _show_waiting(out, plan)
     if plan.published is not None:
-        out.print(f"{'release':<10}{plan.published} is published already: nothing to do", markup=False)
+        todo = "nothing to do" if plan.exact else "a run takes in the files first, and makes a new release of that day"
+        out.print(f"{'release':<10}{plan.published} is published already: {todo}", markup=False)
         return
     if plan.as_of.ingest_seq == 0:
         out.print(f"{'lake':<10}nothing has been taken in yet: everything will be made for the first time")

@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from persona_spark.config.features import FeaturesSpec
     from persona_spark.config.load import Conf
     from persona_spark.lake.tables import Lake
-    from persona_spark.schema import Column as ContractColumn
     from persona_spark.schema import Table
+    from persona_spark.time import AsOf
 
-__all__ = ["profile_columns", "profile_frame", "published", "user_features_table"]
+__all__ = ["profile_frame", "published", "user_features_table"]
 
 PARTS = ("scores", "tags", "segments")
 _MINOR_UNITS = 100
@@ -46,45 +46,40 @@ _MINOR_UNIT = Decimal("0.01")
 _Z = 1.959963984540054
 
 
-def profile_columns(spec: FeaturesSpec) -> tuple[ContractColumn, ...]:
-    """Published columns of the profile's base, in order."""
-    return spec.profile_columns()
-
-
-def profile_frame(lake: Lake, conf: Conf, as_of: date, parts: Collection[str] = ()) -> DataFrame:
+def profile_frame(lake: Lake, conf: Conf, as_of: AsOf, parts: Collection[str] = ()) -> DataFrame:
     """One row a user of `user_features` at `as_of`, in published form.
 
     Args:
         lake: the lake.
         conf: the configuration.
-        as_of: the day.
+        as_of: the day, and what was known.
         parts: what to join: `scores` adds the columns of `user_scores`; `tags` a sorted array, empty when none holds; `segments`
             segment_id, segment_name and distance, null when the model does not cover the user.
 
     Raises:
         UsageError: for a part that does not exist.
-        LakeError: when there are no features as of the day, or they were computed by other definitions.
+        LakeError: when there are no features as of the day, or they know another ingest or were computed by other definitions.
     """
     unknown = sorted(set(parts) - set(PARTS))
     if unknown:
         raise UsageError(f"a profile has no part {', '.join(unknown)}: choose from {', '.join(PARTS)}")
-    spec = conf.features
+    spec, day = conf.features, as_of.date
     raw = _features(lake, spec, as_of)
     frame = published(raw, spec)
     if "scores" in parts:
-        frame = frame.join(_at(lake, USER_SCORES, as_of), "user_id", "left")
+        frame = frame.join(_at(lake, USER_SCORES, day), "user_id", "left")
     if "tags" in parts:
-        tags = _at(lake, USER_TAGS, as_of).groupBy("user_id").agg(F.sort_array(F.collect_set("tag")).alias("tags"))
+        tags = _at(lake, USER_TAGS, day).groupBy("user_id").agg(F.sort_array(F.collect_set("tag")).alias("tags"))
         none = F.array().cast("array<string>")
         frame = frame.join(tags, "user_id", "left").withColumn("tags", F.coalesce(F.col("tags"), none))
     if "segments" in parts:
-        segments = _at(lake, USER_SEGMENTS, as_of).select("user_id", "segment_id", "segment_name", "distance")
+        segments = _at(lake, USER_SEGMENTS, day).select("user_id", "segment_id", "segment_name", "distance")
         frame = frame.join(segments, "user_id", "left")
     return frame
 
 
 def published(raw: DataFrame, spec: FeaturesSpec) -> DataFrame:
-    """Rows of `user_features` with the columns of `profile_columns`."""
+    """Rows of `user_features` with the columns of `FeaturesSpec.profile_columns`."""
     base = raw.select(
         "user_id",
         "as_of",
@@ -100,14 +95,16 @@ def published(raw: DataFrame, spec: FeaturesSpec) -> DataFrame:
     return derived.select(*(column.name for column in spec.profile_columns()))
 
 
-def _features(lake: Lake, spec: FeaturesSpec, as_of: date) -> DataFrame:
-    todo = f"run persona features --as-of {as_of} first"
-    raw = lake.require(user_features_table(spec), todo).where(F.col("as_of") == F.lit(as_of))
-    first = raw.select("definition").limit(1).collect()
+def _features(lake: Lake, spec: FeaturesSpec, as_of: AsOf) -> DataFrame:
+    day, todo = as_of.date, f"run persona features --as-of {as_of.date} first"
+    raw = lake.require(user_features_table(spec), todo).where(F.col("as_of") == F.lit(day))
+    first = raw.select("definition", "ingest_seq").limit(1).collect()
     if not first:
-        raise LakeError(f"user_features has no rows as of {as_of}: {todo}")
-    if first[0].definition not in (None, spec.value_digest()):
-        raise LakeError(f"user_features as of {as_of} was computed by other definitions than those in use: {todo}")
+        raise LakeError(f"user_features has no rows as of {day}: {todo}")
+    if first[0].definition != spec.value_digest():
+        raise LakeError(f"user_features as of {day} was computed by other definitions than those in use: {todo}")
+    if first[0].ingest_seq != as_of.ingest_seq:
+        raise LakeError(f"user_features as of {day} knows ingest {first[0].ingest_seq}, not {as_of.ingest_seq}: {todo}")
     return raw
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from persona_spark.errors import UsageError
@@ -63,10 +63,6 @@ class Window:
     def oldest(self) -> int | None:
         """The greatest age in days (as_of minus the date) inside the window; None for `lifetime`. The least is `offset` + 1."""
         return None if self.days is None else self.offset + self.days
-
-    def start(self, as_of: date) -> date | None:
-        """The first date inside the window; None for `lifetime`."""
-        return None if self.oldest is None else as_of - timedelta(days=self.oldest)
 
 
 def parse_date(text: str) -> date:

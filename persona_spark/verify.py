@@ -72,6 +72,7 @@ class Verification:
         columns: columns compared.
         lost: users that the release lacks, and the smallest id of them.
         extra: users that it should not have, likewise.
+        repeated: users of whom it has several rows, likewise.
         differences: columns that differ, in the order of the profile.
     """
 
@@ -81,12 +82,13 @@ class Verification:
     columns: int
     lost: tuple[int, str | None]
     extra: tuple[int, str | None]
+    repeated: tuple[int, str | None]
     differences: tuple[Difference, ...]
 
     @property
     def holds(self) -> bool:
         """Whether the release is what the events say."""
-        return not (self.lost[0] or self.extra[0] or self.differences)
+        return not (self.lost[0] or self.extra[0] or self.repeated[0] or self.differences)
 
 
 def verify(lake: Lake, conf: Conf, release_id: str | None = None) -> Verification:
@@ -181,13 +183,19 @@ def _compared(release_id: str, as_of: AsOf, stored: DataFrame, computed: DataFra
     finally:
         both.unpersist()
     lost, extra = (int(row["n_lost"]), row["first_lost"]), (int(row["n_extra"]), row["first_extra"])
-    return Verification(release_id, as_of, int(row["users"]), len(names), lost, extra, tuple(found))
+    return Verification(release_id, as_of, int(row["users"]), len(names), lost, extra, _repeated(stored), tuple(found))
+
+
+def _repeated(rows: DataFrame) -> tuple[int, str | None]:
+    several = rows.groupBy("user_id").agg(F.count("*").alias("rows")).where("rows > 1")
+    users, first = several.agg(F.count("*"), F.min("user_id")).collect()[0]
+    return int(users), first
 
 
 def _counts(names: list[str]) -> list[Any]:
     lost, extra = F.col("stored").isNull(), F.col("computed").isNull()
     return [
-        F.count("computed").alias("users"),
+        F.count_distinct(F.when(~extra, F.col("user_id"))).alias("users"),
         F.count_if(lost).alias("n_lost"),
         F.min(F.when(lost, F.col("user_id"))).alias("first_lost"),
         F.count_if(extra).alias("n_extra"),

@@ -21,9 +21,10 @@ def show_verification(out: Console, found: Verification) -> None:
     if found.holds:
         out.print("equals what the raw events say, in every value")
         return
-    for (users, example), words in ((found.lost, "users are missing from it"), (found.extra, "users should not be in it")):
+    of_users = {"are missing from it": found.lost, "should not be in it": found.extra, "have several rows in it": found.repeated}
+    for words, (users, example) in of_users.items():
         if users:
-            out.print(f"{users:,} {words}, for example {example}", markup=False)
+            out.print(f"{users:,} users {words}, for example {example}", markup=False)
     if found.differences:
         grid = Grid("column", "users that differ", "for example", "in the release", "from the events", box=None, pad_edge=False)
         grid.columns[1].justify = "right"

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from persona_spark.cli.app import ConfOption, LakeOption, app, checked, features_app, load, look, opened, out
+from persona_spark.cli.app import ConfOption, LakeOption, app, checked, features_app, load, look, out
 from persona_spark.errors import ConfigError
 from persona_spark.time import parse_date
 
@@ -78,7 +78,7 @@ def preview(
 
     day, loaded = parse_date(as_of) if as_of else None, checked(conf)
     choose(loaded.features, name)  # a wrong name is told before Spark starts
-    show_preview(out, preview_feature(opened(loaded, lake), loaded, name, day, users), loaded.main.lake.currency)
+    show_preview(out, preview_feature(look(loaded, lake), loaded, name, day, users), loaded.main.lake.currency)
 
 
 @app.command()
@@ -86,7 +86,7 @@ def releases(conf: ConfOption, lake: LakeOption = None) -> None:
     """List the releases in the lake."""
     from persona_spark.console import show_releases
 
-    show_releases(out, opened(load(conf), lake))
+    show_releases(out, look(load(conf), lake))
 
 
 @app.command()
@@ -116,4 +116,4 @@ def profile(
     from persona_spark.console import show_profile
     from persona_spark.profiles import profile_of
 
-    show_profile(out, profile_of(opened(load(conf), lake), user_id))
+    show_profile(out, profile_of(look(load(conf), lake), user_id))

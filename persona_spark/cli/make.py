@@ -25,7 +25,7 @@ def run(
     *,
     plan: Annotated[bool, typer.Option("--plan", help="Only say what would be done; nothing is taken in or written.")] = False,
 ) -> None:
-    """Do everything: ingest, identify, tile, features, score, tag, segments, publish."""
+    """Do everything: ingest, tile, identify, features, score, tag, segments, publish."""
     from persona_spark import pipeline
     from persona_spark.summary import show_summary
 

@@ -103,10 +103,13 @@ class FeaturesSpec(Strict):
         )
 
     def tile_digest(self) -> str:
-        """Hash of what decides the content of the tiles: not of labels, windows, decay or attributes."""
-        measures = {name: {**_bare(entry), "windows": None} for name, entry in self.model_dump(mode="json")["measures"].items()}
-        keys = {name: [each.key, each.weights, each.family, each.touch] for name, each in self.preferences.items()}
-        within = {name: [gap.between, gap.within] for name, gap in self.gaps.items() if gap.within}
+        """Hash of what decides the content of the tiles: not of labels, windows, decay or attributes.
+
+        The order of entries counts: what several have in common has a column that is named after the first.
+        """
+        measures = [[name, {**_bare(entry), "windows": None}] for name, entry in self.model_dump(mode="json")["measures"].items()]
+        keys = [[name, each.key, each.weights, each.family, each.touch] for name, each in self.preferences.items()]
+        within = [[name, gap.between, gap.within] for name, gap in self.gaps.items() if gap.within]
         bands = self.model_dump(mode="json", include={"hour_bands", "price_bands"})
         return _hash([measures, keys, within, bands])
 

@@ -51,9 +51,8 @@ def compute_features(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:
         rows = _write(lake, conf, plan, owners)
     finally:
         plan.release()
-    recomputed = rows if plan.base is None else plan.recomputed
-    _write_state(lake, conf, plan, rows, recomputed)
-    return StageResult(recomputed, rows, plan.notes())
+    _write_state(lake, conf, plan, rows)
+    return StageResult(plan.recomputed, rows, plan.notes())
 
 
 def _write(lake: Lake, conf: Conf, plan: FeaturePlan, owners: DataFrame) -> int:
@@ -97,19 +96,22 @@ def owners_at(lake: Lake, as_of: AsOf) -> DataFrame:
     identity = lake.read(IDENTITY).where(F.col("as_of") == F.lit(as_of.date))
     held = identity.select("ingest_seq").limit(1).collect()
     if as_of.ingest_seq > 0 and (not held or held[0].ingest_seq != as_of.ingest_seq):
-        found = f"it holds ingest {held[0].ingest_seq}" if held else "it has no accounts: none is known before that day, or it was not made"
-        raise LakeError(f"identity as of {as_of.date} is not that of ingest {as_of.ingest_seq} ({found}): run persona identify first")
+        if held:
+            what = f"is that of ingest {held[0].ingest_seq}, not {as_of.ingest_seq}: run persona identify first"
+        else:
+            what = "has no accounts: choose a later day if none is known before it, else run persona identify"
+        raise LakeError(f"identity as of {as_of.date} {what}")
     return identity.select("account_id", "user_id")
 
 
-def _write_state(lake: Lake, conf: Conf, plan: FeaturePlan, users: int, recomputed: int) -> None:
+def _write_state(lake: Lake, conf: Conf, plan: FeaturePlan, users: int) -> None:
     row: dict[str, Any] = {
         "as_of": plan.as_of.date,
         "ingest_seq": plan.as_of.ingest_seq,
         "definition": conf.features.value_digest(),
         "code": code_version(FEATURE_CODE),
         "users": users,
-        "recomputed": recomputed,
+        "recomputed": plan.recomputed,
         "base_as_of": plan.base and plan.base.date,
         "base_ingest_seq": plan.base and plan.base.ingest_seq,
         "reasons": plan.reasons,

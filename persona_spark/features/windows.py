@@ -32,8 +32,8 @@ def windowed(days: DataFrame, spec: FeaturesSpec, measures: Sequence[str], as_of
         as_of: the day.
 
     Returns:
-        user_id, `<part>_<window>` for every part, and for distinct measures that a date or gap names `__first_<measure>`,
-        `__last_<measure>`, `__dates_<measure>` (how many dates).
+        user_id, `<part>_<window>` for every part, and for distinct measures that a date names `__first_<measure>` and
+        `__last_<measure>`.
     """
     kept = [part for name in measures for part in parts(spec, name)]
     edges = _edges(spec, measures)

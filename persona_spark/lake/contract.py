@@ -42,15 +42,3 @@ def struct_of(table: Table) -> StructType:
             for field, column in zip(fields.fields, table.columns, strict=True)
         ]
     )
-
-
-def check_unique(df: DataFrame, table: Table) -> None:
-    """Count rows that share a key.
-
-    Raises:
-        ContractError: when a key stands twice, with examples.
-    """
-    twice = df.groupBy(*table.key).count().where(F.col("count") > 1).limit(3).collect()
-    if twice:
-        examples = "; ".join(", ".join(f"{name}={row[name]}" for name in table.key) for row in twice)
-        raise ContractError(f"table {table.name} would hold more than one row for a key, for example {examples}")

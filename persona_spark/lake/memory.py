@@ -10,7 +10,7 @@ from persona_spark.lake.contract import enforce, struct_of
 from persona_spark.lake.tables import Lake
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection
     from types import TracebackType
 
     from pyspark.sql import Column, DataFrame, SparkSession
@@ -64,10 +64,9 @@ class MemoryLake(Lake):
         """Add rows."""
         self._add(table, df, F.expr("true"))
 
-    def insert_new(self, df: DataFrame, table: Table, key: Sequence[str] | None = None) -> int:
+    def insert_new(self, df: DataFrame, table: Table) -> int:
         """Add the rows whose key is not there yet; returns the rows added."""
-        names = list(key or table.key)
-        return self._add(table, df.join(self.read(table).select(*names), names, "left_anti"), F.expr("true"))
+        return self._add(table, df.join(self.read(table).select(*table.key), list(table.key), "left_anti"), F.expr("true"))
 
     def create(self, table: Table) -> None:
         """Create the table, empty, unless it exists."""
@@ -79,14 +78,11 @@ class MemoryLake(Lake):
         if self.exists(table):
             self._put(table, self.read(table).where(~_holds(F.expr(condition))))
 
-    def delete_matching(self, keys: DataFrame, table: Table, within: str) -> int:  # noqa: ARG002 - what is read needs no pruning here
-        """Remove the rows whose values stand in `keys`; returns the rows removed."""
-        if not self.exists(table):
-            return 0
-        old = self.read(table)
-        left = old.join(keys.distinct(), keys.columns, "left_anti").select(*old.columns)
-        self._put(table, left)
-        return old.count() - self.read(table).count()
+    def delete_matching(self, keys: DataFrame, table: Table, within: str) -> None:  # noqa: ARG002 - what is read needs no pruning here
+        """Remove the rows whose values stand in `keys`."""
+        if self.exists(table):
+            old = self.read(table)
+            self._put(table, old.join(keys.distinct(), keys.columns, "left_anti").select(*old.columns))
 
     def _sees(self, table: Table) -> bool:
         return self._visible is None or table.name in self._visible

@@ -27,8 +27,6 @@ from persona_spark.errors import LakeError, SetupError
 from persona_spark.lake.contract import enforce, struct_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from pyspark.sql import DataFrame, SparkSession
 
     from persona_spark.schema import Table
@@ -121,13 +119,13 @@ class Lake:
         else:
             writer.saveAsTable(self.location(table))
 
-    def insert_new(self, df: DataFrame, table: Table, key: Sequence[str] | None = None) -> int:
+    def insert_new(self, df: DataFrame, table: Table) -> int:
         """Insert the rows whose key is not in the table yet; `df` must hold each key once; returns the rows inserted.
 
         Raises:
             LakeError: when another writer changed the table meanwhile.
         """
-        same = " AND ".join(f"new.`{name}` <=> old.`{name}`" for name in (key or table.key))
+        same = " AND ".join(f"new.`{name}` <=> old.`{name}`" for name in table.key)
         try:
             self.create(table)
             merge = self.native(table).alias("old").merge(enforce(df, table).alias("new"), same).whenNotMatchedInsertAll()
@@ -158,8 +156,8 @@ class Lake:
         if self.exists(table):
             self.native(table).delete(condition)
 
-    def delete_matching(self, keys: DataFrame, table: Table, within: str) -> int:
-        """Remove the rows whose values stand in `keys`, a frame of some of the table's columns, in one commit; returns the rows removed.
+    def delete_matching(self, keys: DataFrame, table: Table, within: str) -> None:
+        """Remove the rows whose values stand in `keys`, a frame of some of the table's columns, in one commit.
 
         Args:
             keys: what to remove.
@@ -171,11 +169,10 @@ class Lake:
             LakeError: when another writer changed the table meanwhile.
         """
         if not self.exists(table):
-            return 0
+            return
         same = " AND ".join([within, *(f"old.`{name}` = gone.`{name}`" for name in keys.columns)])
         try:
-            merge = self.native(table).alias("old").merge(keys.distinct().alias("gone"), same).whenMatchedDelete()
-            return int(merge.execute().select("num_deleted_rows").collect()[0][0])
+            self.native(table).alias("old").merge(keys.distinct().alias("gone"), same).whenMatchedDelete().execute()
         except CONFLICTS as error:
             raise LakeError(f"table {table.name} was changed by another writer at the same time: run again") from error
 

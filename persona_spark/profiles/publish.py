@@ -143,7 +143,7 @@ def release_frame(lake: Lake, conf: Conf, as_of: AsOf, name: str) -> DataFrame:
         as_of: the day.
         name: the release's id.
     """
-    frame = profile_frame(lake, conf, as_of.date, parts=("scores", "tags", "segments"))
+    frame = profile_frame(lake, conf, as_of, parts=("scores", "tags", "segments"))
     return frame.withColumn("release_id", F.lit(name)).select(*user_profile_history_table(conf).names)
 
 

@@ -29,7 +29,7 @@ def score(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:
     Raises:
         LakeError: when the features of as_of have not been computed.
     """
-    profiles = profile_frame(lake, conf, as_of.date)
+    profiles = profile_frame(lake, conf, as_of)
     rows = lake.replace_where(scores(profiles, conf.scores), USER_SCORES, f"as_of = '{as_of.date}'")
     return StageResult(rows, rows)
 

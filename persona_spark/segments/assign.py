@@ -32,7 +32,7 @@ def assign(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:
         ModelError: when no model was ever trained though the configuration wants one, or when the live model was trained
             with other features than the configuration names, or on columns that profiles lack.
     """
-    users = profile_frame(lake, conf, as_of.date, parts=("scores", "tags"))
+    users = profile_frame(lake, conf, as_of, parts=("scores", "tags"))
     model = champion(lake)
     condition = f"as_of = DATE'{as_of.date}'"
     if model is None:

@@ -60,7 +60,7 @@ def train(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:
     Raises:
         ModelError: when the sample cannot be drawn as configured or MLflow cannot be reached.
     """
-    profiles = profile_frame(lake, conf, as_of.date, parts=("scores", "tags"))
+    profiles = profile_frame(lake, conf, as_of, parts=("scores", "tags"))
     users = covered(_needed(profiles, conf.segments), conf.segments.exclude).cache()
     try:
         fresh = draft(users, conf, as_of)

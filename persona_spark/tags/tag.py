@@ -30,7 +30,7 @@ def tag(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:
     Raises:
         LakeError: when the features of as_of have not been computed.
     """
-    profiles = profile_frame(lake, conf, as_of.date, parts=("scores",))
+    profiles = profile_frame(lake, conf, as_of, parts=("scores",))
     rows = lake.replace_where(evaluate(profiles, conf.tags), USER_TAGS, f"as_of = '{as_of.date}'")
     before, after = _neighbours(lake, as_of.date)
     changes = _write_changes(lake, before, as_of.date)

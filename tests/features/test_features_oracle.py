@@ -30,7 +30,7 @@ def test_every_feature_of_a_random_history_equals_the_recomputation(lake: Lake, 
     write_history(lake, events, versions)
     write_identity(lake, owners, as_of.date, as_of.ingest_seq)
     run(lake, as_of)
-    rows = [row.asDict() for row in profile_frame(lake, conf_of(load_spec()), as_of.date).collect()]
+    rows = [row.asDict() for row in profile_frame(lake, conf_of(load_spec()), as_of).collect()]
     found = {row.pop("user_id"): row for row in rows}
     wanted = expected(events, versions, owners, as_of.date, as_of.ingest_seq)
     names = [column.name for column in load_spec().profile_columns() if column.name != "user_id"]

@@ -120,7 +120,7 @@ def rules(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Lake
 
 @pytest.fixture(scope="module")
 def users(rules: Lake) -> dict[str, dict[str, Any]]:
-    return {row.user_id: row.asDict() for row in profile_frame(rules, conf_of(load_spec()), DAY).collect()}
+    return {row.user_id: row.asDict() for row in profile_frame(rules, conf_of(load_spec()), AsOf(DAY, 1)).collect()}
 
 
 def test_windows_hold_their_first_day_and_not_as_of(users: dict[str, dict[str, Any]]) -> None:
@@ -181,7 +181,7 @@ def test_clock_changes_and_midnight_belong_to_the_local_day(users: dict[str, dic
 
 def test_projection_has_the_promised_types_and_joins_what_there_is(rules: Lake) -> None:
     conf = conf_of(load_spec())
-    frame = profile_frame(rules, conf, DAY, ("scores", "tags", "segments"))
+    frame = profile_frame(rules, conf, AsOf(DAY, 1), ("scores", "tags", "segments"))
     found = {field.name: field.dataType.simpleString() for field in frame.schema.fields}
     base = {column.name: column.type for column in load_spec().profile_columns()}
     assert list(found)[: len(base)] == list(base)
@@ -190,7 +190,7 @@ def test_projection_has_the_promised_types_and_joins_what_there_is(rules: Lake) 
     assert set(found) - set(base) == {*USER_SCORES.names, "tags", "segment_id", "segment_name", "distance"} - {"as_of", "user_id"}
     tags = rules.spark.sql(f"SELECT DATE'{DAY}' AS as_of, 'gap' AS user_id, explode(array('z', 'b')) AS tag")
     rules.replace_where(tags, USER_TAGS, f"as_of = DATE'{DAY}'")
-    rows = {row.user_id: row.tags for row in profile_frame(rules, conf, DAY, ("tags",)).select("user_id", "tags").collect()}
+    rows = {row.user_id: row.tags for row in profile_frame(rules, conf, AsOf(DAY, 1), ("tags",)).select("user_id", "tags").collect()}
     assert (rows["gap"], rows["empty"], len(rows)) == (["b", "z"], [], len(HISTORY))
 
 
@@ -198,15 +198,17 @@ def test_stale_tiles_identity_and_features_are_refused(rules: Lake) -> None:
     conf = conf_of(load_spec())
     with pytest.raises(LakeError, match=r"they hold ingest 1.*run persona tile first"):
         compute_features(rules, conf, AsOf(DAY, 2))
-    with pytest.raises(LakeError, match=r"it has no accounts.*run persona identify first"):
+    with pytest.raises(LakeError, match=r"as of 2018-01-02 has no accounts: choose a later day"):
         compute_features(rules, conf, AsOf(DAY + timedelta(days=1), 1))
     with pytest.raises(LakeError, match="no rows as of 2018-01-02"):
-        profile_frame(rules, conf, DAY + timedelta(days=1))
+        profile_frame(rules, conf, AsOf(DAY + timedelta(days=1), 1))
+    with pytest.raises(LakeError, match=r"knows ingest 1, not 2: run persona features --as-of 2018-01-01 first"):
+        profile_frame(rules, conf, AsOf(DAY, 2))
     other = load_spec().model_copy(update={"windows": ("7d",), "derived": {}})
     with pytest.raises(UsageError, match="no part score: choose from scores, tags, segments"):
-        profile_frame(rules, conf, DAY, ("score",))
+        profile_frame(rules, conf, AsOf(DAY, 1), ("score",))
     with pytest.raises(LakeError, match="computed by other definitions"):
-        profile_frame(rules, conf_of(other), DAY)
+        profile_frame(rules, conf_of(other), AsOf(DAY, 1))
 
 
 def test_an_order_is_worth_all_its_payments_and_counts_on_the_first(users: dict[str, dict[str, Any]]) -> None:

@@ -70,6 +70,20 @@ def test_words_and_windows_do_not_change_the_tiles() -> None:
     assert FeaturesSpec.model_validate(text_of({"measures.view_count.label": LABEL})).value_digest() == spec.value_digest()
 
 
+@pytest.mark.parametrize(
+    ("section", "first", "second"), [("preferences", "price_band", "viewed_price_band"), ("measures", "view_count", "cart_count")]
+)
+def test_another_order_makes_tiles_anew_since_columns_are_named_after_the_first(section: str, first: str, second: str) -> None:
+    """What several entries share in a tile is stored once, by the name of the first of them."""
+    text = text_of({})
+    entries = list(text[section].items())
+    places = [[name for name, _ in entries].index(name) for name in (first, second)]
+    entries[places[0]], entries[places[1]] = entries[places[1]], entries[places[0]]
+    other = FeaturesSpec.model_validate({**text, section: dict(entries)})
+    assert other.tile_digest() != load_spec().tile_digest()
+    assert other.value_digest() == load_spec().value_digest()
+
+
 def test_ages_are_when_a_day_enters_and_leaves() -> None:
     ages = {feature.column.name: feature.ages for feature in load_spec().feature_columns()}
     assert (ages["paid_amount_30d"], ages["paid_amount_lifetime"]) == ((1, 31), (1,))

@@ -144,7 +144,11 @@ def test_verify_finds_a_changed_value_a_lost_and_an_extra_user(
         cli.main(["verify", "--conf", str(shop.conf.path)])
     text = capsys.readouterr().out
     assert "1 users should not be in it, for example u_nobody" in text
+    assert "have several rows" not in text
     assert "777" in text
+    shop.lake.replace(good.union(good.where(mine)), table)
+    twice = verify(shop.lake, shop.conf)
+    assert (twice.repeated, twice.differences, twice.users, twice.holds) == ((1, second), (), found.users, False)
     shop.lake.replace(good, table)
     with pytest.raises(SystemExit, match="0"):
         cli.main(["verify", "--conf", str(shop.conf.path)])

@@ -101,7 +101,7 @@ def files(lake: Lake) -> list[Path]:
 
 def test_figures_are_those_of_pandas(paid: Lake) -> None:
     preview = look(paid, "paid_amount")
-    frame = profile_frame(paid, conf_of(small()), DAY).toPandas()
+    frame = profile_frame(paid, conf_of(small()), AsOf(DAY, 1)).toPandas()
     assert (preview.source, preview.why, preview.users, preview.all_users) == ("user_features", (), USERS, USERS)
     assert [column.name for column in preview.columns] == [f"paid_amount_{window}" for window in WINDOWS]
     for column in preview.columns:

@@ -182,5 +182,5 @@ def test_first_stage_that_holds_wins(lake: Lake) -> None:
     conf = small_conf()
     write_features(lake, conf, DAY, {"u": bought(5, 5, 1, 1, 1, 1)})
     turned = conf.scores.model_copy(update={"lifecycle": (conf.scores.lifecycle[3], *conf.scores.lifecycle)})
-    [row] = scores(profile_frame(lake, conf, DAY), turned).collect()
+    [row] = scores(profile_frame(lake, conf, AsOf(DAY, 1)), turned).collect()
     assert row.lifecycle_stage == "active"
