@@ -80,8 +80,12 @@ class Table:
     def __post_init__(self) -> None:
         names = self.names
         unknown = [name for name in (*self.key, *self.partition_by, *self.ranges) if name not in names]
-        if unknown or len(set(names)) != len(names):
-            msg = f"table {self.name}: columns {unknown} of its key, partitions or ranges unknown, or a column name stands twice"
+        if unknown:
+            msg = f"table {self.name}: columns {unknown} of its key, partitions or ranges are unknown"
+            raise ValueError(msg)
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            msg = f"table {self.name} would have more than one column {', '.join(twice)}"
             raise ValueError(msg)
 
     @property

@@ -12,6 +12,7 @@ from persona_spark.config.base import near_miss
 from persona_spark.config.expression import ExpressionError, compile_expression
 from persona_spark.config.features_columns import derived_expr, derived_windows, feature_columns
 from persona_spark.config.features_parts import stored_measure
+from persona_spark.config.tile_tables import tile_tables, user_features_table
 from persona_spark.errors import UsageError
 from persona_spark.schema import EVENT_TYPES, EVENTS, USER_SCORES
 from persona_spark.time import Window
@@ -28,6 +29,8 @@ _RESERVED = (
     "user_id", "as_of", "account_ids", "ingest_seq", "tags", "segment_id", "segment_name", "distance", "account_id", "event_date",
     "event_month", "order_id", "session_id", "release_id",
 )  # fmt: skip
+_WORKING = ("number", "place", "key", "last_event", "event_type")
+"""Columns that stand beside keys and attributes while features are made."""
 _SECTIONS = ("hour_bands", "measures", "derived", "dates", "gaps", "streaks", "preferences", "attributes")
 _REGISTERED_AT = "registered_at"
 
@@ -47,7 +50,16 @@ def find_problems(spec: FeaturesSpec) -> list[Problem]:
     problems += [*_references(spec), *_preferences(spec), *_attributes(spec)]
     if not windows:
         problems += [*_clashes(spec), *_derived(spec)]
-    return problems
+    # Tables can be made of definitions that are right in everything else.
+    return problems or list(_tables(spec))
+
+
+def _tables(spec: FeaturesSpec) -> Iterator[Problem]:
+    for tables in (tile_tables, user_features_table):
+        try:
+            tables(spec)
+        except ValueError as error:
+            yield Problem(("columns",), f"{error}: rename what makes one of them")
 
 
 def _windows(spec: FeaturesSpec) -> Iterator[Problem]:
@@ -75,6 +87,10 @@ def _names(spec: FeaturesSpec) -> Iterator[Problem]:
         for name in entries:
             if not _NAME.match(name):
                 yield Problem((section, name), "a name is small letters, digits and _, and starts with a letter")
+    for section, used in {"preferences": (*_RESERVED, *_WORKING), "attributes": _WORKING}.items():
+        for name in getattr(spec, section):
+            if name in used:
+                yield Problem((section, name), "the engine has a column of this name: choose another, and name the real one with `key`")
     for name in spec.dates:
         if not name.endswith("_date"):
             yield Problem(("dates", name), "the name of a date ends with _date")

@@ -133,6 +133,17 @@ def test_all_mistakes_are_reported_together(tmp_path: Path) -> None:
         ({"measures.rfm": {"count": True, "where": "rank() over () = 1", "label": LABEL}}, "measures.rfm.where"),
         ({"attributes.rfm_score": {"label": LABEL}}, "attributes.rfm_score: column rfm_score is a name of the profile's own"),
         ({"gaps.repurchase_gap_days.between": "orders"}, "gaps.repurchase_gap_days: 'orders' is not a distinct measure"),
+        (
+            {"attributes.code": {"label": LABEL}},
+            "columns: table user_features would have more than one column code: rename what makes one of them",
+        ),
+        ({"attributes.category_logs": {"label": LABEL}}, "columns: table user_features would have more than one column category_logs"),
+        ({"attributes.number": {"label": LABEL}}, "attributes.number: the engine has a column of this name"),
+        (
+            {"preferences.event_type": {"key": "event_type", "weights": {"view": 1}, "half_life_days": 30, "label": LABEL}},
+            "preferences.event_type: the engine has",
+        ),
+        ({"measures.first_seq": {"count": True, "label": LABEL}}, "columns: table account_day would have more than one column first_seq"),
         ({"preferences.brand.key": "max(brand)"}, "preferences.brand.key: function max is not allowed"),
     ],
 )

@@ -86,6 +86,22 @@ def test_back_in_time_an_event_taken_back_after_that_day_is_not_carried_over(lak
     assert counts(lake, spec, earlier) == {"ann": 1, "bob": 1, "cem": 1, "dan": 1}
 
 
+def test_when_more_than_half_of_the_users_changed_all_are_computed(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "LARGEST_SHARE", 0.5)
+    spec = reduced(load_spec())
+    some = [
+        Event(account, "view", at(DAY - timedelta(days=2)), seq=seq) for account, seq in (("n:a", 2), ("n:b", 2), ("n:c", 3), ("n:d", 3))
+    ]
+    write_history(lake, [*HISTORY, *some, Event("n:a", "view", at(DAY - timedelta(days=2)), seq=3)])
+    run(lake, spec, DAY, 1)
+    half = run(lake, spec, DAY, 2)
+    assert (half["base"], half["recomputed"], half["carried"]) == (f"{DAY} at ingest 1", 2, 2)
+    most = run(lake, spec, DAY, 3)
+    assert most["all_users"] == f"75% of the users changed since {DAY}: to compute all costs less than to carry over the others"
+    assert (most["events"], most["recomputed"], most["carried"]) == (3, 4, 0)
+    assert counts(lake, spec, DAY) == {"ann": 4, "bob": 2, "cem": 2, "dan": 2}
+
+
 def test_the_night_after_a_definition_is_gone_carries_over(lake: Lake) -> None:
     spec = reduced(load_spec())
     write_history(lake, HISTORY)

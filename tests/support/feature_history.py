@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 ZONE = "America/New_York"
 CONF = Path(__file__).parents[2] / "conf"
 EDGES = (1, 7, 8, 30, 31, 90, 91, 365, 366)
+SALE_EDGES = ((5, 31), (6, 1), (6, 20), (6, 21), (10, 19), (10, 20), (11, 11), (11, 12), (12, 7), (12, 8), (12, 12), (12, 13))
+"""Months and days on which a sale of conf/features.yaml starts or ends, and the days beside them."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,7 @@ def random_events(owners: dict[str, str], day: date, count: int, rng: random.Ran
 def _random_event(account: str, owners: dict[str, str], day: date, rng: random.Random) -> Event:
     user = owners[account]
     kinds = ["view", "view", "cart", "order", "pay", "pay", "return", "search", "click", "favourite", "share", "service"]
-    kinds += ["content_view", "content_view", "review", "like", "comment"]
+    kinds += ["content_view", "content_view", "review", "like", "comment", "invite", "follow"]
     kind = rng.choice(["view", "cart", "search"] if user.endswith("1") else kinds)
     event = Event(
         account,
@@ -147,7 +149,9 @@ def _random_event(account: str, owners: dict[str, str], day: date, rng: random.R
         platform=rng.choice(["shop", "app", "mini"]),
         dwell=rng.choice([None, 5, 40]),
         channel=rng.choice([None, "live", "app", "web"]),
-        content=rng.choice([None, "short_video", "image", "live"]) if kind in ("content_view", "like", "comment", "share") else None,
+        content=rng.choice([None, "short_video", "image", "text", "article", "live"])
+        if kind in ("content_view", "like", "comment", "share")
+        else None,
         price=rng.choice([None, None, Decimal("9.99"), Decimal("10.00"), Decimal("120.50"), Decimal("5000.00")]),
         rating=rng.choice([None, 1, 4, 5]) if kind == "review" else None,
         text=rng.choice([None, " ", "good", "好评"]) if kind in ("review", "comment") else None,
@@ -171,6 +175,10 @@ def _random_time(day: date, rng: random.Random) -> datetime:
         return rng.choice([datetime(2017, 11, 5, 5, 30, tzinfo=UTC), datetime(2017, 11, 5, 6, 30, tzinfo=UTC)])
     if choice < 0.15:
         return rng.choice([datetime(2017, 3, 12, 6, 59, tzinfo=UTC), datetime(2017, 3, 12, 7, 1, tzinfo=UTC)])
+    if choice < 0.3:
+        month, first = rng.choice(SALE_EDGES)
+        edge = date(day.year, month, first)
+        return at(edge if edge < day else edge.replace(year=day.year - 1), *rng.choice([(0, 0), (23, 59)]))
     back = rng.choice(EDGES) if choice < 0.6 else rng.randrange(-5, 420)
     hour, minute = rng.choice([(0, 0), (23, 59), (1, 59), (2, 0), (22, 59), (23, 0), (rng.randrange(24), 30)])
     return at(day - timedelta(days=back), hour, minute)
@@ -193,6 +201,12 @@ def _random_version(account: str, day: date, rng: random.Random) -> Version:
         "age_band": rng.choice(["25-34", ""]),
         "city": rng.choice(["Dayton", "Columbus"]),
         "kids_count": rng.choice(["0", "3+"]),
+        "member_level": rng.choice(["gold", "silver"]),
+        "marital_status": rng.choice(["married", "single"]),
+        "household_size": rng.choice(["1", "5+"]),
+        "household_composition": rng.choice(["1 Adult", "2 Adults Kids"]),
+        "home_ownership": rng.choice(["Homeowner", "Renter"]),
+        "income_band": rng.choice(["50-74K", ""]),
     }
     kept = {name: value for name, value in stated.items() if rng.random() < 0.5}
     valid_from = day - timedelta(days=rng.choice([-1, 0, 1, 20, 20, 300]))

@@ -41,7 +41,7 @@ EVENT_SUMS = (
     ("weekend_count", "1", "dayname(event_date) IN ('Saturday', 'Sunday')", FEW),
     ("short_video_view_count", "1", "event_type = 'content_view' AND content_type = 'short_video'", FEW),
     ("live_view_count", "1", "event_type = 'content_view' AND content_type = 'live'", FEW),
-    ("image_text_view_count", "1", "event_type = 'content_view' AND content_type = 'image'", FEW),
+    ("image_text_view_count", "1", "event_type = 'content_view' AND content_type IN ('image', 'text', 'article')", FEW),
     ("rating_count", "1", "event_type = 'review' AND rating IS NOT NULL", FEW),
     ("rating_sum", "rating", "event_type = 'review'", FEW),
     ("review_text_count", "1", "event_type = 'review' AND text IN ('good', '好评')", FEW),
@@ -165,6 +165,9 @@ def _fill_days(values: dict[str, Any]) -> None:
     values["current_streak_days"] = values["last_streak_days"] if values.get("days_since_last_visit") == 1 else 0
     gap, spread = values["repurchase_gap_days"], values["repurchase_gap_days_spread"]
     values["repurchase_irregularity"] = spread / gap if spread is not None else None
+    gap, spread = values["category_gap_days"], values["category_gap_days_spread"]
+    values["category_gap_irregularity"] = spread / gap if spread is not None else None
+    gap = values["repurchase_gap_days"]
     values["expected_order_date"] = values["last_order_date"] + timedelta(days=int(gap + 0.5)) if gap is not None else None
 
 
@@ -244,23 +247,22 @@ def _band(age: int) -> str:
 
 
 def differences(found: Rows, wanted: Rows) -> list[str]:
-    """Every cell that differs, doubles beyond 1e-9 of their size."""
+    """Every cell that differs, doubles beyond 1e-9 of their size, and diversities, which sum rounded logarithms, beyond 1e-8."""
     wrong = [f"users differ: {sorted(set(found) ^ set(wanted))}"] if set(found) != set(wanted) else []
     for user in sorted(set(found) & set(wanted)):
         for name, value in found[user].items():
             other = wanted[user].get(name)
-            same = _same(value, other)
-            if not same:
+            if not _same(value, other, 1e-8 if name.endswith("_diversity") else 1e-9):
                 wrong.append(f"{user}.{name}: {value!r}, expected {other!r}")
         wrong += [f"{user}.{name} is missing" for name in wanted[user] if name not in found[user]]
     return wrong
 
 
-def _same(value: Any, other: Any) -> bool:
+def _same(value: Any, other: Any, apart: float) -> bool:
     if isinstance(value, list) and isinstance(other, list):
-        return len(value) == len(other) and all(map(_same, value, other))
+        return len(value) == len(other) and all(_same(*pair, apart) for pair in zip(value, other, strict=True))
     if isinstance(value, tuple) and isinstance(other, tuple):
-        return len(value) == len(other) and all(map(_same, value, other))
+        return len(value) == len(other) and all(_same(*pair, apart) for pair in zip(value, other, strict=True))
     if isinstance(value, float) and other is not None:
-        return bool(abs(value - other) <= 1e-9 * max(1.0, abs(other)))
+        return bool(abs(value - other) <= apart * max(1.0, abs(other)))
     return bool(value == other)
