@@ -104,9 +104,9 @@ def main() -> None:
         plain.append(run_one(replace(shop_of(options, events), affinity=True, skew=False), options))
     if len(plain) > 1:
         print("## Growth\n\n" + report.growth_table(plain) + "\n")
-    largest = plain[-1].shop
+    largest, options.low_heap = plain[-1].shop, None
     if not options.affinity:
-        run_one(replace(largest, affinity=False), options)
+        run_one(replace(largest, affinity=False), options, only_full=True)
     if options.skew:
         run_one(replace(largest, skew=True), options, plain[-1], only_full=True)
 

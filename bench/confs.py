@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from processes import ROOT
 
-from persona_spark.schema import EVENTS
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -24,8 +22,6 @@ _DEFINITIONS = ("features", "scores", "tags", "segments")
 def write_conf(folder: Path) -> Path:
     """Write the main file and the mapping of the new day's feed; returns the main file."""
     mapping = _read(_HERE / "events.yaml")
-    if "price" in EVENTS.names:
-        mapping["set"]["price"] = "price"
     _write(folder / "events.yaml", mapping)
     names = {name: str(ROOT / "conf" / f"{name}.yaml") for name in _DEFINITIONS}
     return _main(folder, names)

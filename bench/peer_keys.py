@@ -59,7 +59,6 @@ def _aggregates(entry: Preference, *, touched: bool) -> dict[str, str]:
     """What is taken of a user's keys; the smallest of (-weight, key) is the largest weight, and of several the smallest key."""
     ranked = "{'minus': -weight, 'key': key}"
     taken = {
-        "__best": f"min({ranked}){_POSITIVE}",
         "__most": f"min({ranked}, {int(said(entry, 'top') or 1)}){_POSITIVE}",
         "__total": f"sum(weight){_POSITIVE}::BIGINT",
         "__events": f"sum(events){_POSITIVE}::BIGINT",
@@ -71,10 +70,8 @@ def _aggregates(entry: Preference, *, touched: bool) -> dict[str, str]:
 
 
 def _told(name: str) -> dict[str, str]:
-    """Columns of `user_features`, of one form or another."""
+    """Columns of `user_features`."""
     return {
-        preferred(name): "__best.key",
-        f"{preferred(name)}_weight": "-__best.minus",
         f"{preferred(name)}_total": "__total",
         f"top_{name}": "list_transform(__most, lambda one: {'key': one.key, 'weight': -one.minus})",
         f"{preferred(name)}_events": "__events",

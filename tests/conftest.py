@@ -47,6 +47,9 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
             "spark.sql.shuffle.partitions": "2",
             # To plan anew after each stage takes longer than the stages of such small frames.
             "spark.sql.adaptive.enabled": "false",
+            # Tables of a few rows: one more shuffle for each write, or one more task for each state of a table, is most of the work.
+            "spark.databricks.delta.optimizeWrite.enabled": "false",
+            "spark.databricks.delta.snapshotPartitions": "1",
             # To compile a plan for a handful of rows takes longer than to interpret it.
             "spark.sql.codegen.wholeStage": "false",
             "spark.sql.codegen.factoryMode": "NO_CODEGEN",

@@ -174,7 +174,7 @@ def _streaks(spec: FeaturesSpec) -> Iterator[FeatureColumn]:
 
 def _measures(spec: FeaturesSpec) -> Iterator[FeatureColumn]:
     for name, measure in spec.measures.items():
-        null_when = "there was none" if measure.take == "spread" else ""
+        null_when = "nothing counts in the window" if measure.take == "spread" else ""
         kind = "double" if measure.take == "spread" and measure.unit != "money" else _TYPES[measure.unit]
         owner = _owner(spec, measure)
         for window in spec.windows_of(name):
@@ -211,11 +211,16 @@ def _preferences(spec: FeaturesSpec) -> Iterator[FeatureColumn]:
         if preference.touch:
             never = "no event with a key counts"
             columns += [
-                (touch("first", name), "string", _of(said, "of the first event", "首次触点"), "text", never),
-                (touch("last", name), "string", _of(said, "of the last event", "最近触点"), "text", never),
+                (touch("first", name), "string", _touched(said, name, "first", "首次触点"), "text", never),
+                (touch("last", name), "string", _touched(said, name, "last", "最近触点"), "text", never),
             ]
         for column, kind, label, unit, null_when in columns:
             yield _feature(column, kind, "preferences", name, label, unit, null_when, owner, (_ENTERS,))
+
+
+def _touched(label: Label, name: str, which: str, zh: str) -> Label:
+    """The key of the first or last event is no preferred one."""
+    return Label(en=f"{name.replace('_', ' ').capitalize()} of the {which} event that counts", zh=f"{zh}{label.zh.removeprefix('偏好')}")
 
 
 def _of(label: Label, en: str, zh: str) -> Label:

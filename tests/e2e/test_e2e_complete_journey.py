@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from importlib.util import find_spec
@@ -13,6 +12,7 @@ import duckdb
 import pandas as pd
 import pytest
 from deltalake import DeltaTable
+from settings import settings_of
 
 from persona_spark import pipeline
 from persona_spark.config.load import load_conf
@@ -20,28 +20,14 @@ from persona_spark.lake.info import open_lake
 from persona_spark.run_log import RunLog
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from pyspark.sql import SparkSession
 
 MAIN = Path(__file__).parents[2] / "conf" / "demo.yaml"
 AS_OF = date(2018, 1, 1)
 COMPILED = {"spark.sql.codegen.wholeStage": "true", "spark.sql.codegen.factoryMode": "FALLBACK"}
+"""Plans as in production: a million rows are worth compiling for, unlike the handfuls of other tests."""
 WINDOWS = {"7d": 7, "30d": 30, "90d": 90, "365d": 365, "lifetime": 10_000}
 SUMS = {"paid_amount": "sales_value", "discount_amount": "retail_disc + coupon_disc + coupon_match_disc"}
-
-
-@contextmanager
-def compiled_plans(spark: SparkSession) -> Iterator[None]:
-    """Plans as in production: a million rows are worth compiling for, unlike the handfuls of other tests."""
-    usual = {name: str(spark.conf.get(name)) for name in COMPILED}
-    try:
-        for name, value in COMPILED.items():
-            spark.conf.set(name, value)
-        yield
-    finally:
-        for name, value in usual.items():
-            spark.conf.set(name, value)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +35,7 @@ def lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("complete_journey") / "lake"
     conf = load_conf(MAIN)
     opened = open_lake(spark, conf.main.lake, conf.folder, str(folder))
-    with compiled_plans(spark):
+    with settings_of(spark, COMPILED):
         pipeline.run(opened, conf, AS_OF, RunLog(opened, "demo", datetime(2026, 1, 1, tzinfo=UTC)))
     return folder
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from feature_history import conf_of, load_spec, random_events, random_owners, random_versions, write_history, write_identity
 from feature_oracle import differences, expected
+from settings import settings_of
 
 from persona_spark.features.compute import compute_features
 from persona_spark.projection import profile_frame, user_features_table
@@ -58,14 +59,8 @@ def check_other_partitioning(lake: Lake, as_of: AsOf) -> None:
         "spark.sql.adaptive.enabled": "false",
         "spark.sql.autoBroadcastJoinThreshold": "-1",
     }
-    before = {name: str(lake.spark.conf.get(name)) for name in settings}
-    try:
-        for name, value in settings.items():
-            lake.spark.conf.set(name, value)
+    with settings_of(lake.spark, settings):
         run(lake, as_of)
-    finally:
-        for name, value in before.items():
-            lake.spark.conf.set(name, value)
     assert sorted(map(str, lake.read(table).collect())) == one
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from feature_history import Event, Version, at, conf_of, load_spec, random_events, random_owners, write_history, write_identity
 from nights import KilledError, killed_after
-from plain_plans import SETTINGS, settings_of
 from reduced_spec import reduced, without_one
 
 from persona_spark.config.tile_tables import account_day_table, tile_tables, user_features_table
@@ -18,15 +17,14 @@ from persona_spark.errors import LakeError
 from persona_spark.features import plan
 from persona_spark.features.compute import compute_features
 from persona_spark.lake.contract import struct_of
+from persona_spark.lake.memory import MemoryLake
 from persona_spark.lake.tile_state import tile_plan
 from persona_spark.schema import RETRACTIONS
 from persona_spark.tiles.tile import tile
 from persona_spark.time import AsOf
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from pyspark.sql import SparkSession
+    from collections.abc import Mapping
 
     from persona_spark.config.features import FeaturesSpec
     from persona_spark.lake.tables import Lake
@@ -42,10 +40,10 @@ HISTORY = [
 ]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _plain_plans(spark: SparkSession) -> Iterator[None]:
-    with settings_of(spark, SETTINGS):
-        yield
+@pytest.fixture
+def memory(lake: Lake) -> MemoryLake:
+    """For cases of values alone: to write Delta tables takes most of the time of such short histories."""
+    return MemoryLake(lake)
 
 
 @pytest.fixture(autouse=True)
@@ -75,61 +73,61 @@ def take_back_of(lake: Lake, events: list[Event], number: int, seq: int, positio
     lake.append(lake.spark.createDataFrame(data, struct_of(RETRACTIONS)), RETRACTIONS)
 
 
-def test_back_in_time_an_event_taken_back_after_that_day_is_not_carried_over(lake: Lake) -> None:
+def test_back_in_time_an_event_taken_back_after_that_day_is_not_carried_over(memory: MemoryLake) -> None:
     spec = reduced(load_spec())
-    write_history(lake, HISTORY)
-    run(lake, spec, DAY, 1)
-    take_back(lake, 0, 2)
+    write_history(memory, HISTORY)
+    run(memory, spec, DAY, 1)
+    take_back(memory, 0, 2)
     earlier = DAY - timedelta(days=5)
-    notes = run(lake, spec, earlier, 2)
+    notes = run(memory, spec, earlier, 2)
     assert (notes["base"], notes["recomputed"]) == (f"{DAY} at ingest 1", 1)
-    assert counts(lake, spec, earlier) == {"ann": 1, "bob": 1, "cem": 1, "dan": 1}
+    assert counts(memory, spec, earlier) == {"ann": 1, "bob": 1, "cem": 1, "dan": 1}
 
 
-def test_when_more_than_half_of_the_users_changed_all_are_computed(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_when_more_than_half_of_the_users_changed_all_are_computed(memory: MemoryLake, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan, "LARGEST_SHARE", 0.5)
     spec = reduced(load_spec())
     some = [
         Event(account, "view", at(DAY - timedelta(days=2)), seq=seq) for account, seq in (("n:a", 2), ("n:b", 2), ("n:c", 3), ("n:d", 3))
     ]
-    write_history(lake, [*HISTORY, *some, Event("n:a", "view", at(DAY - timedelta(days=2)), seq=3)])
-    run(lake, spec, DAY, 1)
-    half = run(lake, spec, DAY, 2)
+    write_history(memory, [*HISTORY, *some, Event("n:a", "view", at(DAY - timedelta(days=2)), seq=3)])
+    run(memory, spec, DAY, 1)
+    half = run(memory, spec, DAY, 2)
     assert (half["base"], half["recomputed"], half["carried"]) == (f"{DAY} at ingest 1", 2, 2)
-    most = run(lake, spec, DAY, 3)
+    most = run(memory, spec, DAY, 3)
     assert most["all_users"] == f"75% of the users changed since {DAY}: to compute all costs less than to carry over the others"
     assert (most["events"], most["recomputed"], most["carried"]) == (3, 4, 0)
-    assert counts(lake, spec, DAY) == {"ann": 4, "bob": 2, "cem": 2, "dan": 2}
+    assert counts(memory, spec, DAY) == {"ann": 4, "bob": 2, "cem": 2, "dan": 2}
 
 
-def test_the_night_after_a_definition_is_gone_carries_over(lake: Lake) -> None:
+def test_the_night_after_a_definition_is_gone_carries_over(memory: MemoryLake) -> None:
     spec = reduced(load_spec())
-    write_history(lake, HISTORY)
-    run(lake, spec, DAY, 1)
+    write_history(memory, HISTORY)
+    run(memory, spec, DAY, 1)
     other = without_one(spec)
-    assert run(lake, other, DAY, 1)["all_users"] == "the definitions of features are new"
-    assert "base" in run(lake, other, DAY + timedelta(days=1), 1)
-    assert counts(lake, other, DAY + timedelta(days=1)) == {"ann": 2, "bob": 1, "cem": 1, "dan": 1}
+    assert run(memory, other, DAY, 1)["all_users"] == "the definitions of features are new"
+    assert "base" in run(memory, other, DAY + timedelta(days=1), 1)
+    assert counts(memory, other, DAY + timedelta(days=1)) == {"ann": 2, "bob": 1, "cem": 1, "dan": 1}
 
 
-def test_other_accounts_of_users_are_noticed_for_the_same_day_and_ingest(lake: Lake) -> None:
+def test_other_accounts_of_users_are_noticed_for_the_same_day_and_ingest(memory: MemoryLake) -> None:
     spec = reduced(load_spec())
-    write_history(lake, HISTORY)
-    run(lake, spec, DAY, 1)
-    assert "held_up_to" in run(lake, spec, DAY, 1)
+    write_history(memory, HISTORY)
+    run(memory, spec, DAY, 1)
+    assert "held_up_to" in run(memory, spec, DAY, 1)
     merged = {**OWNERS, "n:b": "ann"}
-    notes = run(lake, spec, DAY, 1, merged)
+    notes = run(memory, spec, DAY, 1, merged)
     assert (notes["accounts"], notes["gone"], notes["carried"]) == (1, 1, 2)
-    assert counts(lake, spec, DAY) == {"ann": 3, "cem": 1, "dan": 1}
+    assert counts(memory, spec, DAY) == {"ann": 3, "cem": 1, "dan": 1}
 
 
-def test_a_version_that_is_known_but_not_in_force_recomputes_nobody_until_it_is(lake: Lake) -> None:
+def test_a_version_that_is_known_but_not_in_force_recomputes_nobody_until_it_is(memory: MemoryLake) -> None:
     spec = reduced(load_spec())
     later = Version("n:b", DAY + timedelta(days=2), {"gender": "female"}, seq=2)
-    write_history(lake, HISTORY, [later])
-    run(lake, spec, DAY, 1)
-    assert run(lake, spec, DAY, 2)["recomputed"] == 0
-    assert run(lake, spec, DAY + timedelta(days=3), 2)["attributes"] == 1
+    write_history(memory, HISTORY, [later])
+    run(memory, spec, DAY, 1)
+    assert run(memory, spec, DAY, 2)["recomputed"] == 0
+    assert run(memory, spec, DAY + timedelta(days=3), 2)["attributes"] == 1
 
 
 def test_tiles_that_a_killed_update_left_half_changed_are_not_those_of_the_ingest_before(lake: Lake) -> None:

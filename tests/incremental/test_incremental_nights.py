@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from nights import START, ZONE, KilledError, Shop, killed_after
-from plain_plans import SETTINGS, settings_of
 from reduced_spec import reduced, without_one
+from settings import settings_of
 
 from persona_spark.config.base import load_model
 from persona_spark.config.defaults import default_conf_dir
@@ -145,7 +145,7 @@ def play_all(lake: Lake, seed: int, script: tuple[Night, ...], spec: FeaturesSpe
             shop.correct(day)
         spec = redefined(spec) if night.redefine else spec
         as_of, conf = AsOf(day, shop.seq), conf_of(spec)
-        with settings_of(lake.spark, {**SETTINGS, "spark.sql.shuffle.partitions": str(night.partitions)}):
+        with settings_of(lake.spark, {"spark.sql.shuffle.partitions": str(night.partitions)}):
             killed = night.kill is not None and is_killed(lake, conf, as_of, night.kill)
             if killed and not night.again:
                 continue

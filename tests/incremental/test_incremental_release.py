@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from narrow_shop import FIRST, SECOND, NarrowShop, build_narrow_shop
-from plain_plans import SETTINGS, settings_of
 from pyspark.sql import functions as F
 from rich.console import Console
+from settings import settings_of
 
 from persona_spark import cli
 from persona_spark.errors import LakeError, UsageError
@@ -36,7 +36,7 @@ WRITES = ("replace", "replace_where", "append", "insert_new", "create", "delete"
 @pytest.fixture(scope="module")
 def shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NarrowShop]:
     """The release of the first day; the tests below go on from there, in their order."""
-    with settings_of(spark, {**SETTINGS, "spark.sql.shuffle.partitions": "1"}):
+    with settings_of(spark, {"spark.sql.shuffle.partitions": "1"}):
         narrow = build_narrow_shop(spark, tmp_path_factory.mktemp("narrow"))
         yield narrow
         narrow.lake.release()

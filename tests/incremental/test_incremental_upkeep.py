@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from feature_history import Event, at, write_history
-from plain_plans import SETTINGS, settings_of
 from profile_rows import demo_conf, small_conf, write_features
 from rich.console import Console
 
@@ -26,21 +25,11 @@ from persona_spark.upkeep import all_tables, run_upkeep
 from persona_spark.upkeep_console import show_upkeep
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from pyspark.sql import SparkSession
-
     from persona_spark.config.load import Conf
     from persona_spark.lake.tables import Lake
 
 DAY = date(2018, 1, 1)
 OLD, BASE, LAST = DAY - timedelta(days=90), DAY - timedelta(days=60), DAY - timedelta(days=10)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _plain_plans(spark: SparkSession) -> Iterator[None]:
-    with settings_of(spark, SETTINGS):
-        yield
 
 
 def strict_conf() -> Conf:

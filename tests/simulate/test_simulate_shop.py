@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from settings import settings_of
 
 from persona_spark.errors import UsageError
 from persona_spark.schema import EVENT_TYPES
@@ -167,14 +168,8 @@ def test_orders_of_the_truth_were_placed(events: pd.DataFrame, truth: pd.DataFra
 def test_same_rows_under_any_division_of_the_work(spark: SparkSession, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("persona_spark.simulate.people._PEOPLE_OF_PARTITION", 30)
     changed = {"spark.sql.shuffle.partitions": "7", "spark.sql.codegen.factoryMode": "NO_CODEGEN", "spark.sql.adaptive.enabled": "false"}
-    before = {name: str(spark.conf.get(name)) for name in changed}
-    try:
-        for name, value in changed.items():
-            spark.conf.set(name, value)
+    with settings_of(spark, changed):
         simulate(spark, users=USERS, days=DAYS, seed=3, out=str(tmp_path / "again"), end=END)
-    finally:
-        for name, value in before.items():
-            spark.conf.set(name, value)
     assert len(list((tmp_path / "again" / "events").glob("*.parquet"))) > len(list((shop.path / "events").glob("*.parquet")))
     for part in ("events", "truth", "accounts", "items"):
         reader = spark.read.parquet if part in ("events", "truth") else spark.read.text

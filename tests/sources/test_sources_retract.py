@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from feature_history import Event, at, conf_of, load_spec, write_history, write_identity
 from nights import KilledError, killed_after
-from plain_plans import SETTINGS, settings_of
 from reduced_spec import reduced
 
 from persona_spark.config.tile_tables import account_day_table, user_features_table
@@ -25,9 +24,7 @@ from persona_spark.tiles.tile import tile
 from persona_spark.time import AsOf
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
 
     from persona_spark.config.features import FeaturesSpec
     from persona_spark.lake.tables import Lake
@@ -42,12 +39,6 @@ HISTORY = [
     Event("n:b", "view", at(date(2017, 12, 30))),
     Event("n:c", "view", at(date(2017, 6, 30))),
 ]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _plain_plans(spark: SparkSession) -> Iterator[None]:
-    with settings_of(spark, SETTINGS):
-        yield
 
 
 def open_shop(lake: Lake) -> None:

@@ -1,4 +1,4 @@
-"""Settings for histories of many small steps: what a plan costs to make counts there, not what it costs to run."""
+"""Other settings for a part of a test."""
 
 from __future__ import annotations
 
@@ -9,12 +9,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pyspark.sql import SparkSession
-
-SETTINGS = {
-    "spark.sql.adaptive.enabled": "false",
-    "spark.databricks.delta.optimizeWrite.enabled": "false",
-    "spark.databricks.delta.snapshotPartitions": "1",
-}
 
 
 @contextmanager
