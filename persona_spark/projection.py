@@ -162,7 +162,7 @@ def _preferences(spec: FeaturesSpec) -> Iterator[Column]:
         yield first.getField("key").alias(preferred(name))
         yield share.alias(f"{preferred(name)}_share")
         yield _least_share(share, events).alias(f"{preferred(name)}_confidence")
-        yield F.transform(F.col(top(name)), lambda key: _with_share(key, total)).alias(top(name))  # noqa: B023 - called at once
+        yield F.transform(F.col(top(name)), lambda key: _with_share(key, total, events)).alias(top(name))  # noqa: B023 - called at once
         yield F.col(f"{name}_count")
         entropy = F.log2(total) - F.col(f"{name}_logs").cast("double") / F.lit(LOGS) / total
         yield F.when(entropy < 0, 0.0).otherwise(entropy).alias(f"{name}_diversity")
@@ -170,8 +170,9 @@ def _preferences(spec: FeaturesSpec) -> Iterator[Column]:
             yield from (F.col(touch(which, name)) for which in ("first", "last"))
 
 
-def _with_share(key: Column, total: Column) -> Column:
-    return F.struct(key.getField("key").alias("key"), (key.getField("weight").cast("double") / total).alias("share"))
+def _with_share(key: Column, total: Column, events: Column) -> Column:
+    share = key.getField("weight").cast("double") / total
+    return F.struct(key.getField("key").alias("key"), share.alias("share"), _least_share(share, events).alias("confidence"))
 
 
 def _least_share(share: Column, events: Column) -> Column:

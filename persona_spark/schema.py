@@ -282,6 +282,7 @@ IDENTITY = Table(
         Column("account_id", "string", "The account.", nullable=False),
         Column("user_id", "string", "The person behind it; minted from the group's first account.", nullable=False),
         Column("ingest_seq", "bigint", "What was known: the last ingest that was used.", nullable=False),
+        Column("first_seq", "bigint", "The first ingest that brought something of the account, whatever its date.", nullable=False),
     ),
     key=("as_of", "account_id"),
     partition_by=("as_of",),

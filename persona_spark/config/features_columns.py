@@ -27,7 +27,7 @@ _TYPES = {
     "date": "date",
 }
 _ENTERS = 1
-TOP_TYPE = "array<struct<key:string,share:double>>"
+TOP_TYPE = "array<struct<key:string,share:double,confidence:double>>"
 
 
 @dataclass(frozen=True)
@@ -204,7 +204,13 @@ def _preferences(spec: FeaturesSpec) -> Iterator[FeatureColumn]:
                 "ratio",
                 none,
             ),
-            (top(name), TOP_TYPE, _of(said, f"the first {preference.top} with their shares", f"前{preference.top}名及占比"), "keys", none),
+            (
+                top(name),
+                TOP_TYPE,
+                _of(said, f"the first {preference.top} with share and confidence", f"前{preference.top}名、占比及置信度"),
+                "keys",
+                none,
+            ),
             (f"{name}_count", "bigint", _of(said, "keys with a positive weight", "数量"), "count", ""),
             (f"{name}_diversity", "double", _of(said, "entropy of the shares, bits", "多样性（熵）"), "number", none),
         ]

@@ -36,10 +36,10 @@ _PREFERENCES = """
 The key with the largest weight. Each event weighs as its type says; the weight halves every half-life, counted back from the day of
 the user's own last event before as_of, and is zero after the stated number of half-lives. Keys whose sum is zero or less do not count;
 of equal keys the smaller one wins. `preferred_` is the first key, `_share` its part of all positive weights, `top_` the first keys in
-order with their shares. `_confidence` is the least share that the number of events supports: the lower end of Wilson's interval at 95 %
-(E. B. Wilson, 1927), with the events that weigh anything. `_count` is the number of keys, `_diversity` the entropy of their shares in
-bits: 0 for one key, 1 for two alike. `first_` and `last_` are the keys of the first and the last event that counts, to the second; of
-equal ones the smaller key. Ages: 1.
+order, each with its share and confidence. `_confidence` is the least share that the number of events supports: the lower end of
+Wilson's interval at 95 % (E. B. Wilson, 1927), with the events that weigh anything. `_count` is the number of keys, `_diversity` the
+entropy of their shares in bits: 0 for one key, 1 for two alike. `first_` and `last_` are the keys of the first and the last event that
+counts, to the second; of equal ones the smaller key. Ages: 1.
 """
 _ATTRIBUTES = """
 What the user's accounts state, of all versions dated before as_of the last value that fits the type, by (valid_from, ingest_seq,

@@ -57,8 +57,8 @@ def changed_users(lake: Lake, conf: Conf, base: AsOf, as_of: AsOf, owners: DataF
     base_users = lake.read(user_features_table(conf.features)).where(F.col("as_of") == F.lit(base.date))
     # Back in time, an event between the two days may have been taken back: the base counted it.
     touched = touched_days(lake, base.ingest_seq, as_of.ingest_seq).where(F.col("event_date") < F.lit(max(base.date, as_of.date)))
-    crossing = active_days(lake, as_of.ingest_seq).where(_crosses(base.date, as_of.date, (*_SEEN, *conf.features.ages())))
-    came = F.when(_crosses(base.date, as_of.date, _SEEN), _rank("events")).otherwise(_rank(WINDOW))
+    crossing = active_days(lake, as_of.ingest_seq, crossing_ranges(base.date, as_of.date, (*_SEEN, *conf.features.ages())))
+    came = F.when(F.col("event_date") >= F.lit(min(base.date, as_of.date)), _rank("events")).otherwise(_rank(WINDOW))
     found = [
         touched.select("account_id", _rank("events").alias("rank")),
         _stated(lake, conf, base, as_of).select("account_id", _rank("attributes").alias("rank")),
@@ -99,12 +99,6 @@ def crossing_ranges(base: date, as_of: date, ages: tuple[int, ...]) -> list[tupl
         elif start < end:
             merged.append((start, end))
     return merged
-
-
-def _crosses(base: date, as_of: date, ages: tuple[int, ...]) -> Column:
-    day = F.col("event_date")
-    inside = [(day >= F.lit(start)) & (day < F.lit(end)) for start, end in crossing_ranges(base, as_of, ages)]
-    return reduce(lambda one, other: one | other, inside, F.expr("false"))
 
 
 def _stated(lake: Lake, conf: Conf, base: AsOf, as_of: AsOf) -> DataFrame:

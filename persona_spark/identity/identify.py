@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
+from persona_spark.identity.accounts import accounts_base, known_accounts
 from persona_spark.identity.components import founders
-from persona_spark.identity.links import LARGEST_GROUP, account_keys, key_sizes, known_accounts
+from persona_spark.identity.links import LARGEST_GROUP, account_keys, key_sizes
 from persona_spark.lake.result import StageResult
 from persona_spark.schema import IDENTITY, USER_ALIAS
 
@@ -30,31 +31,36 @@ def identify(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:  # noqa: ARG00
     """Write `identity` of as_of, and `user_alias` of as_of and of the next later one that exists.
 
     Accounts that share a link key, directly or through others, are one user; the founder is the account with the lowest
-    (first ingest_seq, account_id). Keys that more than `LARGEST_GROUP` accounts share are ignored and counted.
+    (first ingest_seq, account_id). Keys that more than `LARGEST_GROUP` accounts share are ignored and counted. Which accounts there
+    are is taken over from the day before, where there is one; which of them belong together is found anew.
     """
     keys = account_keys(lake, as_of).localCheckpoint()
     sizes = key_sizes(keys).agg(F.count_if(F.col("accounts") <= LARGEST_GROUP), F.count_if(F.col("accounts") > LARGEST_GROUP)).collect()[0]
     linking, ignored = int(sizes[0]), int(sizes[1])
-    accounts = known_accounts(lake, as_of)
+    base = accounts_base(lake, as_of)
+    accounts = known_accounts(lake, as_of, base)
     rounds = 0
-    founder = F.col("label.account_id")
+    founder = F.col("account_id")
     if linking:
         useful = key_sizes(keys).where(F.col("accounts") <= LARGEST_GROUP).select("link_key")
         accounts = accounts.localCheckpoint()
         links = keys.join(useful, on="link_key", how="left_semi").join(accounts, on="account_id", how="inner")
-        groups, rounds = founders(links)
-        accounts = accounts.drop("label").join(groups, on="account_id", how="left")
-        founder = F.coalesce(founder, F.col("account_id"))
+        label = F.struct(F.col("first_seq").alias("ingest_seq"), F.col("account_id").alias("account_id"))
+        groups, rounds = founders(links.select("account_id", "link_key", label.alias("label")))
+        accounts = accounts.join(groups, on="account_id", how="left")
+        founder = F.coalesce(F.col("label.account_id"), founder)
     known = accounts.select(
         F.lit(as_of.date).alias("as_of"),
         "account_id",
         user_id_of(founder).alias("user_id"),
         F.lit(as_of.ingest_seq).cast("bigint").alias("ingest_seq"),
+        "first_seq",
     )
     rows = lake.replace_where(known, IDENTITY, _on(as_of.date))
     changed = write_aliases(lake, as_of.date)
     users = _partition(lake, as_of.date).select(F.count_distinct("user_id")).collect()[0][0]
-    notes = {"users": users, "linking_keys": linking, "ignored_keys": ignored, "rounds": rounds, "changed_user_ids": changed}
+    taken = {} if base is None else {"base": f"{base.date} at ingest {base.ingest_seq}"}
+    notes = {**taken, "users": users, "linking_keys": linking, "ignored_keys": ignored, "rounds": rounds, "changed_user_ids": changed}
     return StageResult(rows_in=rows, rows_out=rows, notes=notes)
 
 

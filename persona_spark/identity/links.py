@@ -1,4 +1,4 @@
-"""What is known of accounts: that they exist, since which ingest, and which keys link them to others."""
+"""The keys that link accounts to others."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from persona_spark.lake.known import known_rows
-from persona_spark.lake.tile_state import active_days
 from persona_spark.schema import ACCOUNTS
 
 if TYPE_CHECKING:
@@ -18,23 +17,6 @@ if TYPE_CHECKING:
 
 LARGEST_GROUP = 50
 """A key that more accounts share says nothing about a person: it is a shop's own phone number or a placeholder."""
-
-
-def known_accounts(lake: Lake, as_of: AsOf) -> DataFrame:
-    """Accounts with an event or a registration before as_of.
-
-    The first ingest is taken over all dates, so that an account keeps its rank whatever as_of is looked at.
-
-    Returns:
-        Columns account_id, label (struct of the first ingest_seq and account_id); one row an account.
-    """
-    active = active_days(lake, as_of.ingest_seq).select("account_id", "first_seq", F.col("event_date").alias("since"))
-    stated = known_rows(lake, ACCOUNTS, as_of.ingest_seq).select(
-        "account_id", F.col("ingest_seq").alias("first_seq"), F.col("valid_from").alias("since")
-    )
-    first = active.unionByName(stated).groupBy("account_id").agg(F.min("first_seq").alias("first_seq"), F.min("since").alias("since"))
-    label = F.struct(F.col("first_seq").alias("ingest_seq"), F.col("account_id").alias("account_id"))
-    return first.where(F.col("since") < F.lit(as_of.date)).select("account_id", label.alias("label"))
 
 
 def account_keys(lake: Lake, as_of: AsOf) -> DataFrame:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
@@ -15,12 +18,15 @@ from persona_spark.lake.known import known_events, known_rows, touched_days
 from persona_spark.schema import EVENTS, RETRACTIONS, TILE_STATE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from pyspark.sql import DataFrame
 
     from persona_spark.config.features import FeaturesSpec
     from persona_spark.lake.tables import Lake
+
+EVER = ((date(1000, 1, 1), date(9999, 12, 31)),)
+"""All dates that an event can have."""
 
 
 @dataclass(frozen=True)
@@ -118,23 +124,32 @@ def _write_state(lake: Lake, row: Mapping[str, Any]) -> None:
     lake.replace(lake.spark.createDataFrame([tuple(row.get(name) for name in TILE_STATE.names)], struct_of(TILE_STATE)), TILE_STATE)
 
 
-def active_days(lake: Lake, ingest_seq: int) -> DataFrame:
-    """Days on which accounts have events: from the tiles, and from the events of ingests that these do not hold yet.
+def active_days(lake: Lake, ingest_seq: int, ranges: Sequence[tuple[date, date]]) -> DataFrame:
+    """Days in some ranges on which accounts have events: from the tiles, and from the events of ingests that these do not hold yet.
+
+    Args:
+        lake: the lake.
+        ingest_seq: what was known.
+        ranges: half-open ranges of dates; `EVER` for all of them.
 
     Returns:
         Columns account_id, event_date, first_seq (the first ingest that brought an event); several rows a day.
     """
     state = tile_state(lake)
     held = int(state["ingest_seq"]) if state is not None and state["complete"] else None
-    first_seq = F.col("ingest_seq").alias("first_seq")
     if held is None or held > ingest_seq or not known_rows(lake, RETRACTIONS, ingest_seq, held).isEmpty():
-        return event_days(lake, ingest_seq)
-    tiles = known_rows(lake, ACCOUNT_DAY_HEAD, held).select("account_id", "event_date", "first_seq")
-    if held == ingest_seq:
-        return tiles
-    return tiles.unionByName(known_rows(lake, EVENTS, ingest_seq, held).select("account_id", "event_date", first_seq))
+        return _event_days(known_events(lake, ingest_seq), ranges)
+    tiles = _inside(known_rows(lake, ACCOUNT_DAY_HEAD, held), ranges).select("account_id", "event_date", "first_seq")
+    return tiles if held == ingest_seq else tiles.unionByName(_event_days(known_rows(lake, EVENTS, ingest_seq, held), ranges))
 
 
-def event_days(lake: Lake, ingest_seq: int) -> DataFrame:
-    """The same as `active_days`, from the events alone."""
-    return known_events(lake, ingest_seq).select("account_id", "event_date", F.col("ingest_seq").alias("first_seq"))
+def _event_days(events: DataFrame, ranges: Sequence[tuple[date, date]]) -> DataFrame:
+    return _inside(events, ranges).select("account_id", "event_date", F.col("ingest_seq").alias("first_seq"))
+
+
+def _inside(rows: DataFrame, ranges: Sequence[tuple[date, date]]) -> DataFrame:
+    """Rows dated in one of the ranges, of the months that they touch."""
+    month, day, none = F.col("event_month"), F.col("event_date"), F.expr("false")
+    months = [(month >= F.lit(start.replace(day=1))) & (month < F.lit(end)) for start, end in ranges]
+    days = [(day >= F.lit(start)) & (day < F.lit(end)) for start, end in ranges]
+    return rows.where(reduce(or_, months, none)).where(reduce(or_, days, none))

@@ -243,7 +243,7 @@ def test_a_window_before_a_window_has_its_own_edges(users: dict[str, dict[str, A
 def test_price_bands_hold_their_least_price_and_tell_bought_from_viewed(users: dict[str, dict[str, Any]]) -> None:
     user = users["prices"]
     assert (user["preferred_viewed_price_band"], user["preferred_bought_price_band"]) == ("from_10", "from_300")
-    assert [(key, round(share, 6)) for key, share in user["top_viewed_price_band"]] == [("from_10", 0.666667), ("below_10", 0.333333)]
+    assert [(key, round(share, 6)) for key, share, _ in user["top_viewed_price_band"]] == [("from_10", 0.666667), ("below_10", 0.333333)]
     assert (user["average_viewed_price_30d"], user["viewed_price_count_30d"]) == (Decimal("23.33"), 3)
     assert user["bought_to_viewed_price_30d"] == pytest.approx(300 / (69.98 / 3))
 
@@ -258,10 +258,11 @@ def test_touches_are_events_that_count_and_ties_go_to_the_smaller_key(users: dic
 
 def test_shares_confidence_and_diversity(users: dict[str, dict[str, Any]]) -> None:
     user = users["touches"]
-    assert user["top_category"] == [("rice", 0.5), ("tea", 0.5)]
+    assert [(key.key, key.share) for key in user["top_category"]] == [("rice", 0.5), ("tea", 0.5)]
     assert (user["category_count"], user["category_diversity"]) == (2, pytest.approx(1.0, abs=1e-9))
     # Wilson's lower end for 1 of 2: (1/2 + z2/4 - z sqrt(1/8 + z2/16)) / (1 + z2/2), z = 1.96.
     assert user["preferred_category_confidence"] == pytest.approx(0.0945, abs=1e-4)
+    assert [key.confidence for key in user["top_category"]] == [user["preferred_category_confidence"]] * 2
     assert (users["empty"]["category_count"], users["empty"]["category_diversity"], users["empty"]["top_category"]) == (0, None, None)
 
 

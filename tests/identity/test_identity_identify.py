@@ -52,6 +52,10 @@ def found(lake: Lake, offset: int) -> dict[str, str]:
     return {row.account_id: row.user_id for row in lake.read(IDENTITY).where(f"as_of = '{day(offset)}'").collect()}
 
 
+def first_ingests(lake: Lake, offset: int) -> dict[str, int]:
+    return {row.account_id: row.first_seq for row in lake.read(IDENTITY).where(f"as_of = '{day(offset)}'").collect()}
+
+
 def aliases(lake: Lake) -> list[tuple[Any, ...]]:
     return sorted(tuple(row) for row in lake.read(USER_ALIAS).collect())
 
@@ -184,9 +188,14 @@ def test_random_graphs_equal_union_find_under_any_partitioning(lake: Lake, seed:
     events = [(draw.choice(names), draw.randrange(20), draw.randint(1, 4)) for _ in range(60)]
     add_accounts(lake, versions)
     add_events(lake, events)
-    for offset, seq in ((15, 4), (8, 3)):
-        run(lake, offset, seq)
+    bases = []
+    for offset, seq in ((15, 4), (8, 1), (8, 3), (11, 3), (14, 4), (16, 3)):
+        notes = run(lake, offset, seq).notes
         assert found(lake, offset) == expected(versions, events, offset, seq)
+        assert first_ingests(lake, offset) == {a: known_of(versions, events, offset, seq)[0][a] for a in found(lake, offset)}
+        bases.append(notes.get("base"))
+    # The last one knows less than the day before it.
+    assert bases == [None, None, *(f"{day(offset)} at ingest {seq}" for offset, seq in ((8, 1), (8, 3), (11, 3))), None]
     before = aliases(lake)
     lake.spark.conf.set("spark.sql.shuffle.partitions", "7")
     try:

@@ -140,11 +140,12 @@ def _preference(name: str, counted: list[tuple[Event, str | None, int]], half_li
     positive = sorted(((-total, key) for key, total in totals.items() if total > 0))
     total = -sum(minus for minus, _ in positive)
     shares = [(key, -minus / total) for minus, key in positive]
+    counted_events = sum(numbers[key] for key, _ in shares)
     values: dict[str, Any] = {
         f"preferred_{name}": shares[0][0] if shares else None,
         f"preferred_{name}_share": shares[0][1] if shares else None,
-        f"preferred_{name}_confidence": _wilson(shares[0][1], sum(numbers[key] for key, _ in shares)) if shares else None,
-        f"top_{name}": shares[:3] or None,
+        f"preferred_{name}_confidence": _wilson(shares[0][1], counted_events) if shares else None,
+        f"top_{name}": [(key, share, _wilson(share, counted_events)) for key, share in shares[:3]] or None,
         f"{name}_count": len(shares),
         f"{name}_diversity": abs(-sum(share * math.log2(share) for _, share in shares)) if shares else None,
     }

@@ -1,0 +1,64 @@
+"""Which accounts are known as of a day, and since which ingest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from persona_spark.lake.known import known_rows
+from persona_spark.lake.tile_state import EVER, active_days
+from persona_spark.schema import ACCOUNTS, EVENTS, IDENTITY, RETRACTIONS
+from persona_spark.time import AsOf
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+    from persona_spark.lake.tables import Lake
+
+_BEGINNING = AsOf(EVER[0][0], 0)
+
+
+def accounts_base(lake: Lake, as_of: AsOf) -> AsOf | None:
+    """The last day that has identities, up to as_of, unless it knew more, or events have been taken back since."""
+    identity = lake.read(IDENTITY)
+    day = identity.where(F.col("as_of") <= F.lit(as_of.date)).agg(F.max("as_of")).collect()[0][0]
+    if day is None or "first_seq" not in identity.columns:
+        return None
+    row = identity.where(F.col("as_of") == F.lit(day)).select("ingest_seq", "first_seq").first()
+    if row is None or row.first_seq is None or row.ingest_seq > as_of.ingest_seq:
+        return None
+    taken_back = known_rows(lake, RETRACTIONS, as_of.ingest_seq, row.ingest_seq)
+    return AsOf(day, int(row.ingest_seq)) if taken_back.isEmpty() else None
+
+
+def known_accounts(lake: Lake, as_of: AsOf, base: AsOf | None) -> DataFrame:
+    """Accounts with an event or a registration before as_of.
+
+    The first ingest is taken over all dates, so that an account keeps its rank whatever as_of is looked at. What the base knew of an
+    account that it does not have is dated on its day or later, so nothing older is read but what later ingests brought.
+
+    Args:
+        lake: the lake.
+        as_of: the day, and what was known.
+        base: an `accounts_base` of as_of, whose accounts are taken over; None to look at everything.
+
+    Returns:
+        Columns account_id, first_seq; one row an account.
+    """
+    after = base or _BEGINNING
+    stated = known_rows(lake, ACCOUNTS, as_of.ingest_seq)
+    recent = (F.col("valid_from") >= F.lit(after.date)) | (F.col("ingest_seq") > F.lit(after.ingest_seq))
+    found = _dated(stated.where(recent), "ingest_seq", "valid_from").unionByName(
+        _dated(active_days(lake, as_of.ingest_seq, ((after.date, EVER[0][1]),)), "first_seq", "event_date")
+    )
+    if base is not None:
+        taken = lake.read(IDENTITY).where(F.col("as_of") == F.lit(base.date)).withColumn("since", F.lit(_BEGINNING.date))
+        new = known_rows(lake, EVENTS, as_of.ingest_seq, base.ingest_seq)
+        found = found.unionByName(_dated(taken, "first_seq", "since")).unionByName(_dated(new, "ingest_seq", "event_date"))
+    first = found.groupBy("account_id").agg(F.min("first_seq").alias("first_seq"), F.min("since").alias("since"))
+    return first.where(F.col("since") < F.lit(as_of.date)).select("account_id", "first_seq")
+
+
+def _dated(rows: DataFrame, seq: str, day: str) -> DataFrame:
+    return rows.select("account_id", F.col(seq).alias("first_seq"), F.col(day).alias("since"))
