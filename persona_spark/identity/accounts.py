@@ -12,11 +12,14 @@ from persona_spark.schema import ACCOUNTS, EVENTS, IDENTITY, RETRACTIONS
 from persona_spark.time import AsOf
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from pyspark.sql import DataFrame
 
     from persona_spark.lake.tables import Lake
 
 _BEGINNING = AsOf(EVER[0][0], 0)
+_OF_ACCOUNT = {"first_seq": F.min, "since": F.min, "user_id": F.max}
 
 
 def accounts_base(lake: Lake, as_of: AsOf) -> AsOf | None:
@@ -25,7 +28,7 @@ def accounts_base(lake: Lake, as_of: AsOf) -> AsOf | None:
     day = identity.where(F.col("as_of") <= F.lit(as_of.date)).agg(F.max("as_of")).collect()[0][0]
     if day is None or "first_seq" not in identity.columns:
         return None
-    row = identity.where(F.col("as_of") == F.lit(day)).select("ingest_seq", "first_seq").first()
+    row = identities(lake, day).select("ingest_seq", "first_seq").first()
     if row is None or row.first_seq is None or row.ingest_seq > as_of.ingest_seq:
         return None
     taken_back = known_rows(lake, RETRACTIONS, as_of.ingest_seq, row.ingest_seq)
@@ -44,7 +47,7 @@ def known_accounts(lake: Lake, as_of: AsOf, base: AsOf | None) -> DataFrame:
         base: an `accounts_base` of as_of, whose accounts are taken over; None to look at everything.
 
     Returns:
-        Columns account_id, first_seq; one row an account.
+        Columns account_id, first_seq, user_id (the base's, else null); one row an account.
     """
     after = base or _BEGINNING
     stated = known_rows(lake, ACCOUNTS, as_of.ingest_seq)
@@ -52,12 +55,18 @@ def known_accounts(lake: Lake, as_of: AsOf, base: AsOf | None) -> DataFrame:
     found = _dated(stated.where(recent), "ingest_seq", "valid_from").unionByName(
         _dated(active_days(lake, as_of.ingest_seq, ((after.date, EVER[0][1]),)), "first_seq", "event_date")
     )
+    found = found.withColumn("user_id", F.lit(None).cast("string"))
     if base is not None:
-        taken = lake.read(IDENTITY).where(F.col("as_of") == F.lit(base.date)).withColumn("since", F.lit(_BEGINNING.date))
-        new = known_rows(lake, EVENTS, as_of.ingest_seq, base.ingest_seq)
-        found = found.unionByName(_dated(taken, "first_seq", "since")).unionByName(_dated(new, "ingest_seq", "event_date"))
-    first = found.groupBy("account_id").agg(F.min("first_seq").alias("first_seq"), F.min("since").alias("since"))
-    return first.where(F.col("since") < F.lit(as_of.date)).select("account_id", "first_seq")
+        taken = identities(lake, base.date).select("account_id", "first_seq", F.lit(_BEGINNING.date).alias("since"), "user_id")
+        new = _dated(known_rows(lake, EVENTS, as_of.ingest_seq, base.ingest_seq), "ingest_seq", "event_date")
+        found = found.unionByName(new, allowMissingColumns=True).unionByName(taken)
+    first = found.groupBy("account_id").agg(*(how(name).alias(name) for name, how in _OF_ACCOUNT.items()))
+    return first.where(F.col("since") < F.lit(as_of.date)).drop("since")
+
+
+def identities(lake: Lake, day: date) -> DataFrame:
+    """Rows of `identity` as of a day."""
+    return lake.read(IDENTITY).where(F.col("as_of") == F.lit(day))
 
 
 def _dated(rows: DataFrame, seq: str, day: str) -> DataFrame:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from persona_spark.identity.accounts import accounts_base, known_accounts
+from persona_spark.identity.accounts import accounts_base, identities, known_accounts
 from persona_spark.identity.components import founders
-from persona_spark.identity.links import LARGEST_GROUP, account_keys, key_sizes
+from persona_spark.identity.links import LARGEST_GROUP, account_keys, key_sizes, relinked
 from persona_spark.lake.result import StageResult
 from persona_spark.schema import IDENTITY, USER_ALIAS
 
@@ -32,36 +32,41 @@ def identify(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:  # noqa: ARG00
 
     Accounts that share a link key, directly or through others, are one user; the founder is the account with the lowest
     (first ingest_seq, account_id). Keys that more than `LARGEST_GROUP` accounts share are ignored and counted. Which accounts there
-    are is taken over from the day before, where there is one; which of them belong together is found anew.
+    are and who is behind them is taken over from the `accounts_base`; anew are new accounts and users of whom a key came or went.
     """
     keys = account_keys(lake, as_of).localCheckpoint()
     sizes = key_sizes(keys).agg(F.count_if(F.col("accounts") <= LARGEST_GROUP), F.count_if(F.col("accounts") > LARGEST_GROUP)).collect()[0]
     linking, ignored = int(sizes[0]), int(sizes[1])
     base = accounts_base(lake, as_of)
-    accounts = known_accounts(lake, as_of, base)
-    rounds = 0
-    founder = F.col("account_id")
-    if linking:
-        useful = key_sizes(keys).where(F.col("accounts") <= LARGEST_GROUP).select("link_key")
-        accounts = accounts.localCheckpoint()
-        links = keys.join(useful, on="link_key", how="left_semi").join(accounts, on="account_id", how="inner")
-        label = F.struct(F.col("first_seq").alias("ingest_seq"), F.col("account_id").alias("account_id"))
-        groups, rounds = founders(links.select("account_id", "link_key", label.alias("label")))
-        accounts = accounts.join(groups, on="account_id", how="left")
-        founder = F.coalesce(F.col("label.account_id"), founder)
-    known = accounts.select(
+    accounts = known_accounts(lake, as_of, base).localCheckpoint()
+    anew = (keys.select("account_id").distinct() if base is None else relinked(lake, as_of, base, keys)).localCheckpoint()
+    groups, rounds = anew.withColumn("founder", F.col("account_id")), 0
+    if linking and not anew.isEmpty():
+        groups, rounds = _groups(keys, anew, accounts)
+    user_id = F.coalesce(user_id_of(F.col("founder")), F.col("user_id"), user_id_of(F.col("account_id")))
+    known = accounts.join(groups, on="account_id", how="left").select(
         F.lit(as_of.date).alias("as_of"),
         "account_id",
-        user_id_of(founder).alias("user_id"),
+        user_id.alias("user_id"),
         F.lit(as_of.ingest_seq).cast("bigint").alias("ingest_seq"),
         "first_seq",
     )
     rows = lake.replace_where(known, IDENTITY, _on(as_of.date))
     changed = write_aliases(lake, as_of.date)
-    users = _partition(lake, as_of.date).select(F.count_distinct("user_id")).collect()[0][0]
+    users = identities(lake, as_of.date).select(F.count_distinct("user_id")).collect()[0][0]
     taken = {} if base is None else {"base": f"{base.date} at ingest {base.ingest_seq}"}
     notes = {**taken, "users": users, "linking_keys": linking, "ignored_keys": ignored, "rounds": rounds, "changed_user_ids": changed}
     return StageResult(rows_in=rows, rows_out=rows, notes=notes)
+
+
+def _groups(keys: DataFrame, anew: DataFrame, accounts: DataFrame) -> tuple[DataFrame, int]:
+    """The founder of each account of `anew`: columns account_id, founder; and the rounds that it took."""
+    useful = key_sizes(keys).where(F.col("accounts") <= LARGEST_GROUP).select("link_key")
+    links = keys.join(anew, on="account_id", how="left_semi").join(useful, on="link_key", how="left_semi")
+    label = F.struct(F.col("first_seq").alias("ingest_seq"), F.col("account_id").alias("account_id"))
+    labels, rounds = founders(links.join(accounts, on="account_id", how="inner").select("account_id", "link_key", label.alias("label")))
+    founder = F.coalesce(F.col("label.account_id"), F.col("account_id"))
+    return anew.join(labels, on="account_id", how="left").select("account_id", founder.alias("founder")), rounds
 
 
 def write_aliases(lake: Lake, day: date) -> int:
@@ -79,17 +84,13 @@ def write_aliases(lake: Lake, day: date) -> int:
 
 def _changes(lake: Lake, before: date | None, day: date) -> DataFrame:
     # Without an earlier day nothing is before, and nothing has changed.
-    old = _partition(lake, before or day).select("account_id", F.col("user_id").alias("old_user_id"))
-    new = _partition(lake, day).select("as_of", "account_id", F.col("user_id").alias("new_user_id"))
+    old = identities(lake, before or day).select("account_id", F.col("user_id").alias("old_user_id"))
+    new = identities(lake, day).select("as_of", "account_id", F.col("user_id").alias("new_user_id"))
     return (
         new.join(old, on="account_id", how="inner")
         .where("old_user_id != new_user_id")
         .select("as_of", "account_id", "old_user_id", "new_user_id")
     )
-
-
-def _partition(lake: Lake, day: date) -> DataFrame:
-    return lake.read(IDENTITY).where(F.col("as_of") == F.lit(day))
 
 
 def _on(day: date) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
+from persona_spark.identity.accounts import identities
 from persona_spark.lake.known import known_rows
 from persona_spark.schema import ACCOUNTS
 
@@ -37,6 +38,35 @@ def account_keys(lake: Lake, as_of: AsOf) -> DataFrame:
         .where(F.trim("link_key") != "")
         .distinct()
     )
+
+
+def relinked(lake: Lake, as_of: AsOf, base: AsOf, keys: DataFrame) -> DataFrame:
+    """Accounts whose user may be another than at the base: of every user and every key to which a key's coming or going matters.
+
+    A key that came or went changes the user of the account that states it, of all accounts that share it, and, as the key may have
+    held them together, of all that were one user with any of these. Nobody else shares a key with them that links.
+
+    Args:
+        lake: the lake.
+        as_of: the day, and what was known.
+        base: an earlier one.
+        keys: `account_keys` of as_of.
+
+    Returns:
+        Column account_id, distinct.
+    """
+    valid_from = F.col("valid_from")
+    new = (valid_from >= F.lit(base.date)) | (F.col("ingest_seq") > F.lit(base.ingest_seq))
+    versions = known_rows(lake, ACCOUNTS, as_of.ingest_seq)
+    stating = versions.where(new & (valid_from < F.lit(as_of.date))).select("account_id").distinct().localCheckpoint()
+    now = keys.join(stating, "account_id", "left_semi")
+    before = account_keys(lake, base).join(stating, "account_id", "left_semi")
+    differing = now.exceptAll(before).unionByName(before.exceptAll(now)).localCheckpoint()
+    sharing = keys.join(differing.select("link_key").distinct(), "link_key", "left_semi").select("account_id")
+    accounts = differing.select("account_id").unionByName(sharing)
+    old = identities(lake, base.date)
+    users = old.join(accounts, "account_id", "left_semi").select("user_id").distinct()
+    return accounts.unionByName(old.join(users, "user_id", "left_semi").select("account_id")).distinct()
 
 
 def key_sizes(keys: DataFrame) -> DataFrame:

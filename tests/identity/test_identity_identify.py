@@ -172,6 +172,19 @@ def test_a_long_chain_is_one_user_after_few_rounds(lake: Lake) -> None:
     assert int(str(result.notes["rounds"])) < 15
 
 
+def test_only_users_of_whom_a_key_came_or_went_are_put_together_anew(lake: Lake) -> None:
+    crowd: list[Version] = [(f"t:c{i:02}", 0, ["crowd"], 1, "s") for i in range(LARGEST_GROUP + 1)]
+    pairs: list[Version] = [(f"t:{name}", 0, [key], 1, "s") for name, key in (("1", "a"), ("2", "a"), ("3", "b"), ("4", "b"))]
+    later: list[Version] = [("t:2", 3, ["a", "b"], 2, "s"), ("t:c07", 5, [], 3, "s"), ("t:5", 6, None, 3, "s"), ("t:2", 7, ["b"], 3, "s")]
+    add_accounts(lake, crowd + pairs + later)
+    rounds = []
+    for offset, seq in ((2, 1), (3, 2), (4, 2), (6, 3), (7, 3), (8, 3)):
+        rounds.append(run(lake, offset, seq).notes["rounds"])
+        assert found(lake, offset) == expected(crowd + pairs + later, [], offset, seq)
+    # What is stated on a day counts from the next on; the crowd's key links when one leaves; who comes without keys joins nobody.
+    assert [bool(number) for number in rounds] == [True, False, True, True, False, True]
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 def test_random_graphs_equal_union_find_under_any_partitioning(lake: Lake, seed: int) -> None:
     draw = random.Random(seed)
@@ -189,13 +202,13 @@ def test_random_graphs_equal_union_find_under_any_partitioning(lake: Lake, seed:
     add_accounts(lake, versions)
     add_events(lake, events)
     bases = []
-    for offset, seq in ((15, 4), (8, 1), (8, 3), (11, 3), (14, 4), (16, 3)):
+    for offset, seq in ((15, 4), (4, 1), (8, 2), (8, 3), (11, 3), (14, 4), (16, 3)):
         notes = run(lake, offset, seq).notes
         assert found(lake, offset) == expected(versions, events, offset, seq)
         assert first_ingests(lake, offset) == {a: known_of(versions, events, offset, seq)[0][a] for a in found(lake, offset)}
         bases.append(notes.get("base"))
     # The last one knows less than the day before it.
-    assert bases == [None, None, *(f"{day(offset)} at ingest {seq}" for offset, seq in ((8, 1), (8, 3), (11, 3))), None]
+    assert bases == [None, None, *(f"{day(offset)} at ingest {seq}" for offset, seq in ((4, 1), (8, 2), (8, 3), (11, 3))), None]
     before = aliases(lake)
     lake.spark.conf.set("spark.sql.shuffle.partitions", "7")
     try:

@@ -96,8 +96,8 @@ def redefined(spec: FeaturesSpec) -> FeaturesSpec:
 
 
 def run(lake: Lake, conf: Conf, as_of: AsOf) -> Mapping[str, Any]:
-    identify(lake, conf, as_of)
     tile(lake, conf, as_of)
+    identify(lake, conf, as_of)
     return compute_features(lake, conf, as_of).notes
 
 

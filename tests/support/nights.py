@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType
 
 from persona_spark.lake.contract import struct_of
-from persona_spark.schema import ACCOUNTS, EVENTS, INGEST, Table
+from persona_spark.schema import ACCOUNTS, EVENT_TYPES, EVENTS, INGEST, Table
 from persona_spark.sources.fresh import fresh_events
 from persona_spark.sources.retract import retract
 
@@ -37,7 +37,7 @@ EDGES = (0, 1, 2, 7, 8, 30, 31, 90, 91, 365, 366)
 CLOCKS = tuple(datetime(2017, month, day, hour, minute, tzinfo=UTC) for month, day, hour, minute in (
     (11, 5, 5, 30), (11, 5, 6, 30), (3, 12, 6, 59), (3, 12, 7, 1)
 ))  # fmt: skip
-KINDS = ("view", "view", "cart", "order", "pay", "pay", "return", "search", "favourite", "content_view", "review", "service")
+KINDS = (*EVENT_TYPES, "view", "pay", "pay", "content_view")
 Row = dict[str, Any]
 
 
@@ -114,6 +114,8 @@ class Shop:
             "category": rng.choice([None, "tea", "rice", "soap"]), "brand": rng.choice([None, "乙", "甲"]), **_when(moment),
             "item_id": rng.choice([None, "n:i1", "n:i2", "n:i3"]), "channel": rng.choice([None, "web", "live"]),
             "dwell_seconds": rng.choice([None, 5, 40]), "rating": rng.randint(1, 5) if kind == "review" else None,
+            "price": rng.choice([None, Decimal("5.00"), Decimal("80.00"), Decimal("900.00")]),
+            "content_type": rng.choice([None, "short_video", "article"]), "text": rng.choice([None, "", "fine"]),
         }  # fmt: skip
         if money:
             # A few orders a person, so that returns come before payments and one order is paid on several days.
