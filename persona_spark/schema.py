@@ -312,6 +312,7 @@ TILE_STATE = Table(
         Column("since", "bigint", "Ingest that the last change started from; null when they were made anew."),
         Column("why_anew", "string", "Why the last change made them anew; null when it did not."),
         Column("counts", "map<string,bigint>", "What was new to the last change: new_events, taken_back, account_days_touched."),
+        Column("tables", "array<string>", "Tables ever made, sorted; when complete, those that the definitions do not need are empty."),
     ),
     key=("ingest_seq",),
 )

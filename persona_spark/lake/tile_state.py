@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import reduce
 from operator import or_
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
-from persona_spark.config.tile_tables import ACCOUNT_DAY_HEAD
+from persona_spark.config.tile_tables import ACCOUNT_DAY_HEAD, tile_tables
 from persona_spark.errors import LakeError
 from persona_spark.lake.code import TILE_CODE, code_version
 from persona_spark.lake.contract import struct_of
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from persona_spark.config.features import FeaturesSpec
     from persona_spark.lake.tables import Lake
+    from persona_spark.schema import Table
 
 EVER = ((date(1000, 1, 1), date(9999, 12, 31)),)
 """All dates that an event can have."""
@@ -106,21 +107,30 @@ def check_tiles(lake: Lake, spec: FeaturesSpec, ingest_seq: int) -> None:
         raise LakeError(f"the tiles are not those of ingest {ingest_seq} and of the definitions in use ({held}): run persona tile first")
 
 
+def former_tiles(lake: Lake, spec: FeaturesSpec) -> tuple[Table, ...]:
+    """Tables of tiles that other definitions made and these do not need: what they have in common, under each name."""
+    now = {table.name for table in tile_tables(spec)}
+    made = (tile_state(lake) or {}).get("tables") or ()
+    return tuple(replace(ACCOUNT_DAY_HEAD, name=name) for name in made if name not in now)
+
+
 def begin_tiles(lake: Lake, spec: FeaturesSpec, plan: TilePlan) -> None:
     """Write down that the tiles are being changed, before the first of them is."""
     if plan.since is None:
-        _write_state(lake, {"ingest_seq": plan.ingest_seq, "definition": made_by(spec), "complete": False})
+        _write_state(lake, spec, {"ingest_seq": plan.ingest_seq, "complete": False})
     else:
-        _write_state(lake, {"ingest_seq": plan.since, "definition": made_by(spec), "complete": False, "towards": plan.ingest_seq})
+        _write_state(lake, spec, {"ingest_seq": plan.since, "complete": False, "towards": plan.ingest_seq})
 
 
 def mark_tiles(lake: Lake, spec: FeaturesSpec, plan: TilePlan, counts: Mapping[str, int]) -> None:
     """Write down what the tiles hold, how they came to it, and what was new to them."""
     made = {"since": plan.since, "why_anew": plan.why_anew, "counts": dict(counts)}
-    _write_state(lake, {"ingest_seq": plan.ingest_seq, "definition": made_by(spec), "complete": True, **made})
+    _write_state(lake, spec, {"ingest_seq": plan.ingest_seq, "complete": True, **made})
 
 
-def _write_state(lake: Lake, row: Mapping[str, Any]) -> None:
+def _write_state(lake: Lake, spec: FeaturesSpec, changed: Mapping[str, Any]) -> None:
+    tables = sorted(table.name for table in (*tile_tables(spec), *former_tiles(lake, spec)))
+    row = {"definition": made_by(spec), "tables": tables, **changed}
     lake.replace(lake.spark.createDataFrame([tuple(row.get(name) for name in TILE_STATE.names)], struct_of(TILE_STATE)), TILE_STATE)
 
 

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from persona_spark.config.tile_tables import tile_tables
 from persona_spark.lake.known import known_events, known_rows
 from persona_spark.lake.result import StageResult
-from persona_spark.lake.tile_state import begin_tiles, mark_tiles, tile_counts, tile_plan
+from persona_spark.lake.tile_state import begin_tiles, former_tiles, mark_tiles, tile_counts, tile_plan
 from persona_spark.schema import EVENTS, RETRACTIONS
 from persona_spark.tiles.account_tiles import PART_SEQ, tiles_of
 
@@ -56,6 +56,8 @@ def tile(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:
 
 def _rebuild(lake: Lake, spec: FeaturesSpec, plan: TilePlan) -> dict[str, int]:
     events = whole_parts(known_events(lake, plan.ingest_seq))
+    for table in former_tiles(lake, spec):
+        lake.delete(table, "true")
     return {table.name: lake.replace(tiles_of(events, spec, table), table) for table in tile_tables(spec)}
 
 

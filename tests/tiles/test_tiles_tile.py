@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 from persona_spark.config.features import FeaturesSpec
 from persona_spark.config.tile_tables import account_day_table, account_key_table, account_order_table, account_session_table, tile_tables
 from persona_spark.errors import LakeError
+from persona_spark.lake.tile_state import former_tiles
 from persona_spark.schema import EVENTS
 from persona_spark.tiles import tile as stage
 from persona_spark.tiles.account_tiles import tiles_of
@@ -67,7 +68,7 @@ def test_late_data_older_knowledge_kills_and_new_definitions_equal_tiles_made_an
     fourth = content(lake, spec)
     assert tile(lake, conf, AsOf(DAY, 3)).notes["anew"]
     third = content(lake, spec)
-    kill_between_writes(lake, monkeypatch)
+    kill_between_writes(lake, monkeypatch, spec, 4)
     assert content(lake, spec) != third
     result = tile(lake, conf, AsOf(DAY, 4))
     assert (result.rows_in, result.notes["account_days_touched"], result.notes["anew"]) == (3, 3, False)
@@ -85,14 +86,14 @@ def test_late_data_older_knowledge_kills_and_new_definitions_equal_tiles_made_an
     assert "dwell_seconds" not in columns
 
 
-def kill_between_writes(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+def kill_between_writes(lake: Lake, monkeypatch: pytest.MonkeyPatch, spec: FeaturesSpec, seq: int) -> None:
     def killed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(stage, "mark_tiles", killed)
         with pytest.raises(KeyboardInterrupt):
-            tile(lake, conf_of(load_spec()), AsOf(DAY, 4))
+            tile(lake, conf_of(spec), AsOf(DAY, seq))
 
 
 def kill_while_made_anew(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,6 +142,27 @@ def orders(lake: Lake, spec: FeaturesSpec) -> list[tuple[object, ...]]:
     names = ("event_date", "order_count_counts", "placed_order_count_counts", "largest_order_amount_value", "ingest_seq")
     rows = lake.read(account_order_table(spec)).select(*names).collect()
     return sorted(tuple(row) for row in rows)
+
+
+def test_tables_that_definitions_no_longer_need_are_emptied(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = load_spec()
+    one = {name: preference for name, preference in spec.preferences.items() if preference.family == "item"}
+    fewer = spec.model_copy(update={"preferences": one})
+    table = account_key_table(spec, "context")
+    write(lake, EVENTS, [Event("n:a", "view", at(date(2017, 12, 30)), category="tea", channel="web")])
+    tile(lake, conf_of(spec), AsOf(DAY, 1))
+    whole = content(lake, spec)
+    assert whole[table.name]
+    assert former_tiles(lake, spec) == ()
+    kill_between_writes(lake, monkeypatch, fewer, 1)
+    assert lake.read(table).isEmpty()
+    assert tile(lake, conf_of(fewer), AsOf(DAY, 1)).notes["anew"]
+    assert tile(lake, conf_of(fewer), AsOf(DAY, 1)).skipped
+    # Its name is kept: upkeep deletes its files.
+    assert [former.name for former in former_tiles(lake, fewer)] == [table.name]
+    tile(lake, conf_of(spec), AsOf(DAY, 1))
+    assert content(lake, spec) == whole
+    assert former_tiles(lake, spec) == ()
 
 
 def test_without_events_the_way_forward_is_named(lake: Lake, tmp_path: Path) -> None:
