@@ -1,9 +1,10 @@
-"""The files of tables: how many there are, and putting small ones together. No value ever changes here."""
+"""The files of tables: how many there are, putting small ones together, taking removed rows out. No value ever changes here."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -12,6 +13,8 @@ from persona_spark.errors import LakeError
 from persona_spark.lake.tables import CONFLICTS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from persona_spark.lake.tables import Lake
     from persona_spark.schema import Table
 
@@ -48,11 +51,33 @@ def compact(lake: Lake, table: Table, most: int) -> int:
     if table.partition_by:
         values = ", ".join(f"'{value}'" for value in crowded)
         builder = builder.where(f"{table.partition_by[0]} IN ({values})")
-    try:
+    with _alone(table):
         builder.executeCompaction()
+    return len(crowded)
+
+
+def purge(lake: Lake, table: Table) -> int:
+    """Write files anew whose removed rows are only marked, which compaction leaves as they are; returns the number of such files.
+
+    Any table may have some: where Delta marks rows by default, a DELETE by hand does.
+
+    Raises:
+        LakeError: when a run changed the table meanwhile.
+    """
+    if "deletionVectors" not in lake.native(table).detail().select("tableFeatures").collect()[0].tableFeatures:
+        return 0
+    name = lake.location(table) if lake.schema is not None else f"delta.`{lake.location(table)}`"
+    with _alone(table):
+        done = lake.spark.sql(f"REORG TABLE {name} APPLY (PURGE)").select("metrics.numFilesRemoved").collect()
+    return int(done[0][0])
+
+
+@contextmanager
+def _alone(table: Table) -> Iterator[None]:
+    try:
+        yield
     except CONFLICTS as error:
         raise LakeError(f"table {table.name} was changed by a run at the same time: run upkeep when none is under way") from error
-    return len(crowded)
 
 
 def vacuum(lake: Lake, table: Table, days: int) -> None:
