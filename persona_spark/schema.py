@@ -336,6 +336,17 @@ FEATURES_STATE = Table(
     key=("as_of",),
 )
 
+EXPIRED_DAY = Table(
+    "expired_day",
+    "Days that upkeep removed from tables with rows of each as_of, one row a table and day; they may have been computed again since.",
+    (
+        Column("table_name", "string", "The table.", nullable=False),
+        _AS_OF,
+        Column("ingest_seq", "bigint", "What the day's rows knew: the last ingest that was used; null where rows do not say."),
+    ),
+    key=("table_name", "as_of"),
+)
+
 _USER = Column("user_id", "string", "The user.", nullable=False)
 
 USER_SCORES = Table(

@@ -1,4 +1,4 @@
-"""Upkeep of the lake: small files put together, old files deleted, old days of features removed. No value ever changes."""
+"""Upkeep of the lake: old days removed, small files put together, removed rows taken out of files, old files deleted."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from persona_spark.config.tile_tables import tile_tables
-from persona_spark.features.expire import expire_features
-from persona_spark.lake.files import Files, compact, files_of, vacuum
+from persona_spark.lake.days import expire_days
+from persona_spark.lake.files import Files, compact, files_of, purge, vacuum
 from persona_spark.lake.result import StageResult
+from persona_spark.lake.tile_state import former_tiles
 from persona_spark.profiles.ledger import serving_entry
 from persona_spark.profiles.tables import user_profile_history_table, user_profile_table
 from persona_spark.projection import user_features_table
 from persona_spark.schema import (
     ACCOUNTS,
     EVENTS,
+    EXPIRED_DAY,
     FEATURES_STATE,
     IDENTITY,
     INGEST,
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
     from persona_spark.schema import Table
 
 _FIXED = (
-    EVENTS, RETRACTIONS, ACCOUNTS, ITEMS, QUARANTINE, INGEST, INGEST_FILE, IDENTITY, USER_ALIAS, TILE_STATE, FEATURES_STATE,
+    EVENTS, RETRACTIONS, ACCOUNTS, ITEMS, QUARANTINE, INGEST, INGEST_FILE, IDENTITY, USER_ALIAS, TILE_STATE, FEATURES_STATE, EXPIRED_DAY,
     USER_SCORES, USER_TAGS, TAG_HISTORY, USER_SEGMENTS, SEGMENT_MODEL, SEGMENT_CARD, PROFILE_RELEASE, RUN_LOG,
 )  # fmt: skip
 
@@ -57,6 +59,7 @@ class Kept:
         before: files and bytes before.
         after: files and bytes after.
         compacted: partitions of which small files were put together.
+        purged: files written anew without rows that were only marked as removed.
         removed: days removed.
     """
 
@@ -64,6 +67,7 @@ class Kept:
     before: Files
     after: Files
     compacted: int = 0
+    purged: int = 0
     removed: tuple[date, ...] = ()
 
 
@@ -85,20 +89,22 @@ def run_upkeep(lake: Lake, conf: Conf, log: RunLog) -> tuple[Kept, ...]:
 
 
 def upkeep(lake: Lake, conf: Conf) -> list[Kept]:
-    """Remove old days of `user_features`, put small files of every table together, delete files that no recent version has."""
+    """Remove old days, put small files of every table together, take removed rows out of files, delete files that no recent version has.
+
+    What stays has the same rows as before. Killed, it is simply run again.
+    """
     limits = conf.main.upkeep
-    features = user_features_table(conf.features)
-    tables = [table for table in all_tables(conf) if lake.exists(table)]
+    tables = [table for table in (*all_tables(conf), *former_tiles(lake, conf.features)) if lake.exists(table)]
     before = {table.name: files_of(lake, table) for table in tables}
     serving = serving_entry(lake)
     keep = () if serving is None else (serving.as_of,)
-    removed = tuple(expire_features(lake, conf.features, limits.features_days, keep))
+    removed = expire_days(lake, conf.features, limits.days, keep)
     done = []
     for table in tables:
         compacted = compact(lake, table, limits.files_a_partition)
+        purged = purge(lake, table)
         vacuum(lake, table, limits.vacuum_days)
-        gone = removed if table.name == features.name else ()
-        done.append(Kept(table.name, before[table.name], files_of(lake, table), compacted, gone))
+        done.append(Kept(table.name, before[table.name], files_of(lake, table), compacted, purged, removed.get(table.name, ())))
     return done
 
 

@@ -29,6 +29,8 @@ def show_upkeep(out: Console, done: Sequence[Kept]) -> None:
 
 def _done(kept: Kept) -> str:
     parts = [f"{kept.compacted:,} partitions put together"] if kept.compacted else []
+    if kept.purged:
+        parts.append(f"{kept.purged:,} files without removed rows")
     if kept.removed:
         parts.append(f"{len(kept.removed):,} days removed, {kept.removed[0]} to {kept.removed[-1]}")
     return ", ".join(parts) or "-"

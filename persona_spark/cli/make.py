@@ -120,7 +120,7 @@ def simulate(
 
 @app.command()
 def upkeep(conf: ConfOption, lake: LakeOption = None) -> None:
-    """Put small files together, delete old ones and old days of user_features; no value changes."""
+    """Remove old days, put small files together, take removed rows out of files, delete old files; no value that stays changes."""
     from persona_spark.upkeep import run_upkeep
     from persona_spark.upkeep_console import show_upkeep
 

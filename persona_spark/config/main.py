@@ -68,12 +68,12 @@ class UpkeepConf(Strict):
 
     Attributes:
         vacuum_days: files of versions older than so many days are deleted; not below 7, which Delta holds to be safe.
-        features_days: days of `user_features` that stay before the newest; older ones are computed again when they are asked for.
+        days: how many days before the newest stay in tables with rows of each as_of; older ones are computed again when they are asked for.
         files_a_partition: partitions with more files are put together.
     """
 
     vacuum_days: int = Field(default=7, ge=7)
-    features_days: int = Field(default=45, ge=1)
+    days: int = Field(default=45, ge=1)
     files_a_partition: int = Field(default=8, ge=1)
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
 from persona_spark.identity.accounts import accounts_base, identities, known_accounts
 from persona_spark.identity.components import founders
 from persona_spark.identity.links import LARGEST_GROUP, account_keys, key_sizes, relinked
+from persona_spark.lake.days import expired_days
 from persona_spark.lake.result import StageResult
 from persona_spark.schema import IDENTITY, USER_ALIAS
+from persona_spark.time import AsOf
 
 if TYPE_CHECKING:
     from datetime import date
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
 
     from persona_spark.config.load import Conf
     from persona_spark.lake.tables import Lake
-    from persona_spark.time import AsOf
 
 
 def user_id_of(account_id: Column) -> Column:
@@ -34,6 +35,15 @@ def identify(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:  # noqa: ARG00
     (first ingest_seq, account_id). Keys that more than `LARGEST_GROUP` accounts share are ignored and counted. Which accounts there
     are and who is behind them is taken over from the `accounts_base`; anew are new accounts and users of whom a key came or went.
     """
+    known, notes = _identities(lake, as_of)
+    rows = lake.replace_where(known, IDENTITY, _on(as_of.date))
+    changed = write_aliases(lake, as_of.date)
+    users = identities(lake, as_of.date).select(F.count_distinct("user_id")).collect()[0][0]
+    return StageResult(rows_in=rows, rows_out=rows, notes={"users": users, **notes, "changed_user_ids": changed})
+
+
+def _identities(lake: Lake, as_of: AsOf) -> tuple[DataFrame, dict[str, Any]]:
+    """The rows of `identity` at as_of, and how they were found."""
     keys = account_keys(lake, as_of).localCheckpoint()
     sizes = key_sizes(keys).agg(F.count_if(F.col("accounts") <= LARGEST_GROUP), F.count_if(F.col("accounts") > LARGEST_GROUP)).collect()[0]
     linking, ignored = int(sizes[0]), int(sizes[1])
@@ -44,19 +54,15 @@ def identify(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:  # noqa: ARG00
     if linking and not anew.isEmpty():
         groups, rounds = _groups(keys, anew, accounts)
     user_id = F.coalesce(user_id_of(F.col("founder")), F.col("user_id"), user_id_of(F.col("account_id")))
-    known = accounts.join(groups, on="account_id", how="left").select(
+    rows = accounts.join(groups, on="account_id", how="left").select(
         F.lit(as_of.date).alias("as_of"),
         "account_id",
         user_id.alias("user_id"),
         F.lit(as_of.ingest_seq).cast("bigint").alias("ingest_seq"),
         "first_seq",
     )
-    rows = lake.replace_where(known, IDENTITY, _on(as_of.date))
-    changed = write_aliases(lake, as_of.date)
-    users = identities(lake, as_of.date).select(F.count_distinct("user_id")).collect()[0][0]
     taken = {} if base is None else {"base": f"{base.date} at ingest {base.ingest_seq}"}
-    notes = {**taken, "users": users, "linking_keys": linking, "ignored_keys": ignored, "rounds": rounds, "changed_user_ids": changed}
-    return StageResult(rows_in=rows, rows_out=rows, notes=notes)
+    return rows, {**taken, "linking_keys": linking, "ignored_keys": ignored, "rounds": rounds}
 
 
 def _groups(keys: DataFrame, anew: DataFrame, accounts: DataFrame) -> tuple[DataFrame, int]:
@@ -74,7 +80,7 @@ def write_aliases(lake: Lake, day: date) -> int:
 
     The later day is written again because `day` may have been filled in before it.
     """
-    days = lake.read(IDENTITY).select("as_of")
+    days = lake.read(IDENTITY).select("as_of").union(expired_days(lake, IDENTITY).select("as_of"))
     later = days.where(F.col("as_of") > F.lit(day)).agg(F.min("as_of")).collect()[0][0]
     for current in [day] if later is None else [day, later]:
         before = days.where(F.col("as_of") < F.lit(current)).agg(F.max("as_of")).collect()[0][0]
@@ -84,13 +90,22 @@ def write_aliases(lake: Lake, day: date) -> int:
 
 def _changes(lake: Lake, before: date | None, day: date) -> DataFrame:
     # Without an earlier day nothing is before, and nothing has changed.
-    old = identities(lake, before or day).select("account_id", F.col("user_id").alias("old_user_id"))
-    new = identities(lake, day).select("as_of", "account_id", F.col("user_id").alias("new_user_id"))
+    old = _identified(lake, before or day).select("account_id", F.col("user_id").alias("old_user_id"))
+    new = _identified(lake, day).select("as_of", "account_id", F.col("user_id").alias("new_user_id"))
     return (
         new.join(old, on="account_id", how="inner")
         .where("old_user_id != new_user_id")
         .select("as_of", "account_id", "old_user_id", "new_user_id")
     )
+
+
+def _identified(lake: Lake, day: date) -> DataFrame:
+    """The rows of `identity` at a day; those that have expired are found again from what was known then."""
+    rows = identities(lake, day)
+    expired = expired_days(lake, IDENTITY).where(F.col("as_of") == F.lit(day)).collect()
+    if not expired or not rows.isEmpty():
+        return rows
+    return _identities(lake, AsOf(day, int(expired[0].ingest_seq)))[0]
 
 
 def _on(day: date) -> str:

@@ -1,4 +1,4 @@
-"""Upkeep puts files together and removes old days of features; the content of every table stays."""
+"""Upkeep puts files together, takes removed rows out of them and removes old days; the content of every table stays."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ import pytest
 from feature_history import Event, at, write_history
 from profile_rows import demo_conf, small_conf, write_features
 from rich.console import Console
+from settings import settings_of
 
 from persona_spark.config.tile_tables import account_day_table, user_features_table
 from persona_spark.errors import LakeError
 from persona_spark.lake.contract import struct_of
-from persona_spark.lake.files import vacuum
+from persona_spark.lake.files import compact, purge, vacuum
 from persona_spark.run_log import RunLog
 from persona_spark.schema import EVENTS, FEATURES_STATE, RUN_LOG
 from persona_spark.tiles.tile import tile
@@ -25,6 +26,8 @@ from persona_spark.upkeep import all_tables, run_upkeep
 from persona_spark.upkeep_console import show_upkeep
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from persona_spark.config.load import Conf
     from persona_spark.lake.tables import Lake
 
@@ -37,7 +40,7 @@ def strict_conf() -> Conf:
     conf = small_conf()
     category = demo_conf().features.preferences["category"]
     conf = replace(conf, features=conf.features.model_copy(update={"preferences": {"category": category}}))
-    upkeep = conf.main.upkeep.model_copy(update={"files_a_partition": 1, "features_days": 30})
+    upkeep = conf.main.upkeep.model_copy(update={"files_a_partition": 1, "days": 30})
     return replace(conf, main=conf.main.model_copy(update={"upkeep": upkeep}))
 
 
@@ -56,10 +59,12 @@ def content(lake: Lake, table: Any) -> list[str]:
 def test_upkeep_changes_no_value_and_keeps_what_is_needed(lake: Lake) -> None:
     conf = strict_conf()
     features, days = user_features_table(conf.features), account_day_table(conf.features)
-    views = [Event("n:a", "view", at(DAY - timedelta(days=back)), seq=seq) for seq, back in ((1, 5), (1, 6), (2, 5), (2, 40))]
+    views = [Event("n:a", "view", at(DAY - timedelta(days=back)), seq=seq) for seq, back in ((1, 5), (1, 6), (2, 5), (2, 40), (2, 41))]
     write_history(lake, views)
     for seq in (1, 2):
         tile(lake, conf, AsOf(DAY, seq))
+    # One of two rows of a month's only file.
+    lake.delete(days, f"event_date = DATE'{DAY - timedelta(days=41)}'")
     for day, base in ((OLD, None), (BASE, None), (LAST, BASE)):
         write_features(lake, conf, day, {"ann": {"event_count_lifetime": 1}})
         write_state(lake, day, base)
@@ -69,6 +74,7 @@ def test_upkeep_changes_no_value_and_keeps_what_is_needed(lake: Lake) -> None:
     assert {table.name: content(lake, table) for table in kept} == before
     assert {EVENTS.name, days.name, features.name} <= set(done)
     assert (done[days.name].compacted, done[days.name].after.number < done[days.name].before.number) == (1, True)
+    assert done[days.name].purged == 1
     # The base of a day that stays does too.
     assert done[features.name].removed == (OLD,)
     assert {row.as_of for row in lake.read(features).collect()} == {BASE, LAST}
@@ -79,6 +85,37 @@ def test_upkeep_changes_no_value_and_keeps_what_is_needed(lake: Lake) -> None:
     show_upkeep(Console(file=out, width=160), list(done.values()))
     assert f"1 days removed, {OLD} to {OLD}" in out.getvalue()
     assert tile(lake, conf, AsOf(DAY, 2)).skipped
+
+
+def test_removed_rows_leave_the_files(lake: Lake, tmp_path: Path) -> None:
+    table = account_day_table(small_conf().features)
+    months = (date(2018, 1, 1), date(2018, 2, 1))
+    rows = [
+        dict.fromkeys(table.names, 1) | {"account_id": name, "event_date": month, "event_month": month}
+        for month in months
+        for name in "abc"
+    ]
+    frame = lake.spark.createDataFrame([tuple(row[name] for name in table.names) for row in rows], struct_of(table))
+    lake.replace(frame.coalesce(1), table)
+    whole = lake.read(table).inputFiles()
+    assert (len(whole), purge(lake, table)) == (2, 0)
+    gone = lake.spark.createDataFrame([("b", months[0])], "account_id string, event_date date")
+    lake.delete_matching(gone, table, "true")
+    left = content(lake, table)
+    assert (len(left), len(in_files(lake, lake.read(table).inputFiles()))) == (5, 6)
+    # Two files are no crowd, and a row in three not many: compaction leaves them.
+    assert (compact(lake, table, 8), purge(lake, table), purge(lake, table)) == (0, 1, 0)
+    assert content(lake, table) == left
+    assert len(set(lake.read(table).inputFiles()) & set(whole)) == 1
+    with settings_of(lake.spark, {"spark.databricks.delta.retentionDurationCheck.enabled": "false"}):
+        lake.native(table).vacuum(0)
+    everything = [str(path) for path in (tmp_path / "lake" / table.name).rglob("*.parquet")]
+    assert sorted(in_files(lake, everything)) == ["a", "a", "b", "c", "c"]
+
+
+def in_files(lake: Lake, files: list[str]) -> list[str]:
+    """Accounts in Parquet files, whatever Delta says of their rows."""
+    return [row.account_id for row in lake.spark.read.parquet(*files).select("account_id").collect()]
 
 
 def test_files_that_may_still_be_read_are_not_deleted(lake: Lake) -> None:
