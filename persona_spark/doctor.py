@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from persona_spark.config.check import checked_conf
 from persona_spark.errors import PersonaError
 from persona_spark.java import check_java, java_command, java_user_home, java_version
+from persona_spark.lake.folder import check_writable
 from persona_spark.lake.info import lake_path
 from persona_spark.lake.session import DELTA_PACKAGE, DRIVER_MEMORY
-from persona_spark.lake.tables import check_writable
 
 if TYPE_CHECKING:
     from persona_spark.config.load import Conf

@@ -258,6 +258,16 @@ INGEST = Table(
     key=("ingest_seq",),
 )
 
+INGEST_TURN = Table(
+    "ingest_turn",
+    "Turns to ingest, one row each, also of ingests that were killed; only the latest turn can write.",
+    (
+        Column("turn", "bigint", "Number of the turn.", nullable=False),
+        Column("ingest_seq", "bigint", "Number of its ingest; the turn is over when that stands in `ingest`.", nullable=False),
+    ),
+    key=("turn",),
+)
+
 INGEST_FILE = Table(
     "ingest_file",
     "Files taken in, one row a file version; a file counts once its ingest_seq stands in `ingest`.",

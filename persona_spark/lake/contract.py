@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructField, StructType
 
-from persona_spark.errors import ContractError
+from persona_spark.errors import ContractError, LakeError
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -31,6 +31,25 @@ def enforce(df: DataFrame, table: Table) -> DataFrame:
     if problems:
         raise ContractError(f"frame does not fit table {table.name}: " + "; ".join(problems))
     return df.select(*(F.col(f"`{c.name}`").alias(c.name, metadata={"comment": c.comment}) for c in table.columns))
+
+
+def check_stored(stored: StructType, table: Table) -> None:
+    """Hold the schema of a stored table to the types of its contract, which no write can change.
+
+    Raises:
+        LakeError: when columns have other types; all of them at once.
+    """
+    found = {field.name: field.dataType.simpleString() for field in stored.fields}
+    problems = [
+        f"column {column.name} is stored as {found[column.name]}, the definitions say {column.type}"
+        for column in table.columns
+        if found.get(column.name, column.type) != column.type
+    ]
+    if problems:
+        raise LakeError(
+            f"table {table.name}: {'; '.join(problems)}. A column keeps its type, for those who read it and for days that are stored: "
+            "give what changed a new name, or the type that it had"
+        )
 
 
 def struct_of(table: Table) -> StructType:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from persona_spark.errors import LakeError
-from persona_spark.lake.tables import Lake, check_writable
+from persona_spark.lake.folder import check_writable
+from persona_spark.lake.tables import Lake
 from persona_spark.schema import LAKE
 
 if TYPE_CHECKING:

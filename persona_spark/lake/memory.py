@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from pyspark.sql import Column, DataFrame, SparkSession
 
+    from persona_spark.lake.mark import Mark
     from persona_spark.schema import Table
 
 
@@ -56,7 +57,7 @@ class MemoryLake(Lake):
         """Replace the whole table; returns its rows."""
         return self._keep(table, enforce(df, table))
 
-    def replace_where(self, df: DataFrame, table: Table, condition: str) -> int:
+    def replace_where(self, df: DataFrame, table: Table, condition: str, mark: Mark | None = None) -> int:  # noqa: ARG002 - nobody else writes
         """Replace the rows that meet `condition`; returns the rows written."""
         return self._add(table, df, ~_holds(F.expr(condition)))
 

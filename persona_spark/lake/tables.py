@@ -5,9 +5,6 @@ Every write is one commit, and writing the same again leaves the same content, s
 
 from __future__ import annotations
 
-import os
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from delta.exceptions import (
@@ -23,12 +20,16 @@ from delta.exceptions import (
 from delta.tables import DeltaTable
 from pyspark.sql import functions as F
 
-from persona_spark.errors import LakeError, SetupError
-from persona_spark.lake.contract import enforce, struct_of
+from persona_spark.errors import LakeError
+from persona_spark.lake.contract import check_stored, enforce, struct_of
+from persona_spark.lake.folder import plain_path
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pyspark.sql import DataFrame, SparkSession
 
+    from persona_spark.lake.mark import Mark
     from persona_spark.schema import Table
 
 CONFLICTS = (
@@ -42,6 +43,9 @@ CONFLICTS = (
     ProtocolChangedException,
 )
 """What Delta raises when two writers meet; in Python these classes have no common parent of their own."""
+
+_RECENT = 20
+"""Commits among which a writer looks for its own: others may have followed it, such as those of upkeep."""
 
 
 class Lake:
@@ -62,7 +66,7 @@ class Lake:
             raise LakeError(msg)
         self.spark = spark
         self.schema = schema
-        self.root = None if path is None else _normal(str(path))
+        self.root = None if path is None else plain_path(str(path))
 
     def location(self, table: Table) -> str:
         """Where the table is: its folder, or its name in the catalog."""
@@ -102,13 +106,16 @@ class Lake:
         gone = self.exists(table) and set(self.read(table).columns) - set(table.names)
         return self._write(enforce(df, table), table, {"overwriteSchema" if gone else "mergeSchema": "true"})
 
-    def replace_where(self, df: DataFrame, table: Table, condition: str) -> int:
+    def replace_where(self, df: DataFrame, table: Table, condition: str, mark: Mark | None = None) -> int:
         """Replace the rows that meet `condition` in one commit; every row of `df` must meet it.
 
         New columns of the contract are added to the table; returns the rows written.
+
+        Raises:
+            LakeError: when another writer changed the table meanwhile, or has a later place in the order of `mark`, or when a stored
+                column has another type than the contract says.
         """
-        self.create(table)
-        return self._write(enforce(df, table), table, {"replaceWhere": condition, "mergeSchema": "true"})
+        return self._write(enforce(df, table), table, {"replaceWhere": condition, "mergeSchema": "true"}, mark)
 
     def append(self, df: DataFrame, table: Table) -> None:
         """Add rows without looking at those that are there: only for logs, whose rows never repeat."""
@@ -136,8 +143,13 @@ class Lake:
             raise LakeError(msg) from error
 
     def create(self, table: Table) -> None:
-        """Create the table, empty, with comments, NOT NULL and partitions; nothing happens when it exists."""
+        """Create the table, empty, with comments, NOT NULL and partitions; one that exists is only held to the contract's types.
+
+        Raises:
+            LakeError: when a stored column has another type than the contract says.
+        """
         if self.exists(table):
+            self.check(table)
             return
         builder = DeltaTable.createIfNotExists(self.spark).addColumns(struct_of(table)).comment(table.comment)
         if table.partition_by:
@@ -150,6 +162,14 @@ class Lake:
             builder.location(self.location(table)).execute()
         else:
             builder.tableName(self.location(table)).execute()
+
+    def check(self, table: Table) -> None:
+        """Hold the stored table, if there is one, to the types of the contract; other columns than the contract's may be stored.
+
+        Raises:
+            LakeError: when a stored column has another type.
+        """
+        check_stored(self.read(table).schema, table)
 
     def delete(self, table: Table, condition: str) -> None:
         """Remove the rows that meet `condition`, in one commit."""
@@ -180,17 +200,20 @@ class Lake:
         """Number of the table's last commit."""
         return int(self.native(table).history(1).select("version").collect()[0][0])
 
+    def table_id(self, table: Table) -> str:
+        """Delta's id of the table: another one whenever the table is made anew."""
+        return str(self.native(table).detail().select("id").collect()[0][0])
+
     def native(self, table: Table) -> DeltaTable:
         """Delta's own handle of the table, for what concerns its files."""
         if self.schema is None:
             return DeltaTable.forPath(self.spark, self.location(table))
         return DeltaTable.forName(self.spark, self.location(table))
 
-    def _write(self, df: DataFrame, table: Table, options: dict[str, str]) -> int:
+    def _write(self, df: DataFrame, table: Table, options: dict[str, str], mark: Mark | None = None) -> int:
         self.create(table)
         before = self.version(table)
-        if table.as_is:
-            options = {**options, "optimizeWrite": "false"}
+        options = {**options, **(mark.options if mark else {}), **({"optimizeWrite": "false"} if table.as_is else {})}
         writer = df.write.format("delta").mode("overwrite").options(**options).partitionBy(*table.partition_by)
         try:
             if self.schema is None:
@@ -200,50 +223,21 @@ class Lake:
         except CONFLICTS as error:
             msg = f"table {table.name} was changed by another writer at the same time: run again"
             raise LakeError(msg) from error
-        return self._metric(table, "numOutputRows", before)
+        return self._rows_written(table, before, mark)
 
-    def _metric(self, table: Table, name: str, before: int) -> int:
-        """What the commit after `before` says; 0 when there was nothing to do and so no commit, whose place an older one holds."""
-        last = self.native(table).history(1).select("version", "operationMetrics").collect()[0]
-        return int(last.operationMetrics.get(name, 0)) if last.version > before else 0
+    def _rows_written(self, table: Table, before: int, mark: Mark | None) -> int:
+        """Rows of the commit after `before`; 0 when there was nothing to do and so no commit, whose place an older one holds."""
+        log = self.native(table).history(_RECENT if mark else 1).select("version", "userMetadata", "operationMetrics").collect()
+        ours = [row for row in log if row.version > before and (mark is None or row.userMetadata == str(mark))]
+        if ours:
+            # Rows that stand in one file with replaced ones are written again, and counted with the new ones.
+            return int(ours[0].operationMetrics.get("numOutputRows", 0)) - int(ours[0].operationMetrics.get("numCopiedRows", 0))
+        if mark:
+            # Delta passes over a write that comes too late in its order, without a word.
+            raise LakeError(f"table {table.name} was changed by another writer at the same time, which goes first: run again")
+        return 0
 
 
 def max_of(df: DataFrame, column: str) -> int:
     """Largest value of an integer column; 0 when there are no rows."""
     return int(df.agg(F.coalesce(F.max(column), F.lit(0))).collect()[0][0])
-
-
-def check_writable(path: str) -> None:
-    """Fail early when a local lake folder cannot be written; nothing is left behind.
-
-    The bits are asked first, because root writes into folders that are marked read-only; then a file is created, because
-    bits do not tell of read-only disks and quotas.
-
-    Raises:
-        SetupError: when the folder, or the nearest existing folder above it, cannot be written.
-    """
-    if "://" in path:
-        return
-    folder = Path(_normal(path))
-    while not os.path.lexists(folder) and folder != folder.parent:
-        folder = folder.parent
-    reason = _why_not_writable(folder)
-    if reason:
-        msg = f"the lake folder {path} cannot be written: {folder} {reason}. Choose another with --lake PATH, or make it writable"
-        raise SetupError(msg)
-
-
-def _why_not_writable(folder: Path) -> str | None:
-    try:
-        if not folder.is_dir():
-            return "is not a folder"
-        if not folder.stat().st_mode & 0o222:
-            return "is marked read-only"
-        with tempfile.TemporaryFile(dir=folder):
-            return None
-    except OSError as error:
-        return f"refuses a new file ({error.strerror})"
-
-
-def _normal(path: str) -> str:
-    return path.rstrip("/") if "://" in path else str(Path(path).expanduser().absolute())

@@ -83,8 +83,9 @@ def tile_counts(lake: Lake, plan: TilePlan) -> dict[str, int]:
     """What is new to the tiles: events, events taken back, and, unless they are made anew, the account-days that these touch."""
     since = plan.since or 0
     counts = {"new_events": known_rows(lake, EVENTS, plan.ingest_seq, since).count()}
-    if lake.exists(RETRACTIONS):
-        counts["taken_back"] = known_rows(lake, RETRACTIONS, plan.ingest_seq, since).count()
+    taken_back = known_rows(lake, RETRACTIONS, plan.ingest_seq, since).count()
+    if taken_back:
+        counts["taken_back"] = taken_back
     if plan.since is not None:
         counts["account_days_touched"] = touched_days(lake, since, plan.ingest_seq).distinct().count()
     return counts

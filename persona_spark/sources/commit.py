@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import reduce
 from typing import TYPE_CHECKING
 
-from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from persona_spark.errors import LakeError
 from persona_spark.lake.contract import struct_of
-from persona_spark.schema import ACCOUNTS, EVENTS, INGEST, INGEST_FILE, ITEMS, QUARANTINE, RETRACTIONS
+from persona_spark.schema import ACCOUNTS, EVENTS, INGEST, INGEST_FILE, ITEMS, QUARANTINE
 from persona_spark.sources.events import at
 from persona_spark.sources.feed import PATH, RAW
 from persona_spark.sources.values import list_of_reasons
@@ -20,13 +18,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date, datetime
 
+    from pyspark.sql import DataFrame
+
     from persona_spark.config.sources import SourceSpec
     from persona_spark.lake.tables import Lake
+    from persona_spark.lake.turn import Turn
     from persona_spark.schema import Table
     from persona_spark.sources.feed import FeedFile
 
 _TABLES = {"events": EVENTS, "accounts": ACCOUNTS, "items": ITEMS}
-_NUMBERED = (EVENTS, ACCOUNTS, ITEMS, QUARANTINE, INGEST_FILE, RETRACTIONS)
 _FILES_SCHEMA = "path string, size bigint, modified bigint, header_hash string, rows bigint"
 
 
@@ -73,22 +73,11 @@ class Counts:
         return text + (odd if self.ambiguous or self.nonexistent else "")
 
 
-def clear_leftovers(lake: Lake, committed: int) -> None:
-    """Remove what a killed ingest wrote, so that no later number makes it known."""
-    beyond = F.col("ingest_seq") > committed
-    tables = {table.name: table for table in _NUMBERED if lake.exists(table)}
-    if not tables:
-        return
-    left = [lake.read(table).where(beyond).select(F.lit(name).alias("name")).limit(1) for name, table in tables.items()]
-    for row in reduce(DataFrame.unionAll, left).collect():
-        lake.delete(tables[row.name], f"ingest_seq > {committed}")
-
-
-def commit(lake: Lake, spec: SourceSpec, fresh: DataFrame, bad: DataFrame | None, counts: Counts) -> Counts:
+def commit(turn: Turn, spec: SourceSpec, fresh: DataFrame, bad: DataFrame | None, counts: Counts) -> Counts:
     """Write everything of one ingest.
 
     Args:
-        lake: the lake.
+        turn: the ingest's turn.
         spec: the mapping.
         fresh: new rows of the target, without `ingest_seq`.
         bad: mapped rows with reasons; None when there are none.
@@ -98,33 +87,26 @@ def commit(lake: Lake, spec: SourceSpec, fresh: DataFrame, bad: DataFrame | None
         The counts with `loaded` and `quarantined` as the commits of the tables state them.
 
     Raises:
-        LakeError: when the numbers do not add up, or another ingest took the number meanwhile.
+        LakeError: when the numbers do not add up, or another ingest began meanwhile.
     """
     table = _TABLES[spec.target]
     rows = fresh.withColumn("ingest_seq", F.lit(counts.seq).cast("bigint")).select(*table.names)
-    loaded = _write(lake, rows, table, counts.seq)
-    counts = replace(counts, loaded=loaded, quarantined=_write_quarantine(lake, bad, spec, counts.seq))
-    _write(lake, _files(lake, spec, counts), INGEST_FILE, counts.seq)
+    loaded = turn.write(rows, table)
+    counts = replace(counts, loaded=loaded, quarantined=_write_quarantine(turn, bad, spec))
+    turn.write(_files(turn.lake, spec, counts), INGEST_FILE)
     if counts.read != counts.loaded + counts.duplicates + counts.quarantined:
         raise LakeError(
             f"feed {spec.source}: the numbers do not add up: {counts}. Nothing was taken in; did a file change meanwhile? Run again."
         )
-    if lake.insert_new(ingest_row(lake, spec.source, counts, table, spec.digest()), INGEST) != 1:
-        raise LakeError(
-            f"feed {spec.source}: another ingest took number {counts.seq} at the same time: run one ingest at a time, then run again"
-        )
+    turn.commit(ingest_row(turn.lake, spec.source, counts, table, spec.digest()))
     return counts
 
 
-def _write(lake: Lake, rows: DataFrame, table: Table, seq: int) -> int:
-    return lake.replace_where(rows, table, f"ingest_seq >= {seq}")
-
-
-def _write_quarantine(lake: Lake, bad: DataFrame | None, spec: SourceSpec, seq: int) -> int:
+def _write_quarantine(turn: Turn, bad: DataFrame | None, spec: SourceSpec) -> int:
     if bad is None:
-        lake.create(QUARANTINE)
+        turn.lake.create(QUARANTINE)
         return 0
-    return _write(lake, _quarantine(bad, spec, seq), QUARANTINE, seq)
+    return turn.write(_quarantine(bad, spec, turn.seq), QUARANTINE)
 
 
 def _quarantine(bad: DataFrame, spec: SourceSpec, seq: int) -> DataFrame:

@@ -10,11 +10,14 @@ from pyspark.sql import functions as F
 
 from persona_spark.config.sources_check import column_paths
 from persona_spark.lake.known import known_rows
-from persona_spark.schema import ACCOUNTS, EVENTS, ITEMS
+from persona_spark.schema import ACCOUNTS, EVENTS, INGEST, ITEMS
 from persona_spark.sources.events import derived_id
 from persona_spark.sources.feed import FILE_TIME, PATH
+from persona_spark.sources.retract import SOURCE as BY_HAND
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from pyspark.sql import Column, DataFrame
 
     from persona_spark.config.sources import SourceSpec
@@ -84,8 +87,21 @@ def _known_ids(lake: Lake, spec: SourceSpec, good: DataFrame, committed: int) ->
         return None
     if _id_tells_time(spec):
         months = [row[0] for row in good.select("event_month").distinct().collect()]
-        known = known.where(F.col("event_month").isin(months)) if months else known
+        known = _in_months(known, months, _versions_by_hand(lake, committed)) if months else known
     return known.select("event_id")
+
+
+def _in_months(known: DataFrame, months: list[date], by_hand: list[int]) -> DataFrame:
+    """Events of the months, and the versions that came by hand, whose id tells the time of the event as the feed has it, not their own."""
+    found = known.where(F.col("event_month").isin(months))
+    # One filter for both would skip neither partitions nor files.
+    return found.unionByName(known.where(F.col("ingest_seq").isin(by_hand))) if by_hand else found
+
+
+def _versions_by_hand(lake: Lake, committed: int) -> list[int]:
+    """Numbers of the ingests in which retractions brought versions of events."""
+    ingests = known_rows(lake, INGEST, committed).where((F.col("source") == F.lit(BY_HAND)) & (F.col("loaded") > 0))
+    return [row.ingest_seq for row in ingests.select("ingest_seq").collect()]
 
 
 def _id_tells_time(spec: SourceSpec) -> bool:

@@ -1,8 +1,8 @@
 """Take in what is new in all feeds, each event exactly once.
 
-A feed with new files becomes one numbered ingest. Its rows are written first, every table in one commit that replaces what a
-killed ingest may have left under the same number; the row in `ingest` comes last and makes them all known. Whatever was
-killed before that row is done again by the next run, with the same result.
+A feed with new files becomes one numbered ingest. Its rows are written first, every table in one commit; the row in `ingest` comes
+last and makes them all known. Whatever was killed before that row is done again by the next run, with the same result. Of two
+ingests at once the one that began later goes through, the other fails.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from persona_spark.config.sources_check import lake_faults
 from persona_spark.errors import ConfigError, FeedError, UsageError
 from persona_spark.lake.known import committed_seq
 from persona_spark.lake.result import StageResult
-from persona_spark.sources.commit import Counts, clear_leftovers, commit
+from persona_spark.lake.turn import take_turn
+from persona_spark.sources.commit import Counts, commit
 from persona_spark.sources.events import canonical_events
 from persona_spark.sources.failure import SPARK_ERRORS, reason_of
 from persona_spark.sources.feed import PATH
@@ -87,16 +88,18 @@ def ingest(lake: Lake, conf: Conf, ingested_at: datetime) -> StageResult:
         raise UsageError("ingested_at has no zone: pass for example datetime.now(tz=UTC)")
     specs = sorted(conf.sources, key=lambda spec: list(_TARGETS).index(spec.target))
     places = _check(conf, specs)
-    taken = taken_files(lake, committed_seq(lake))
+    committed = committed_seq(lake)
+    taken = taken_files(lake, committed)
     done: dict[str, Counts] = {}
     for spec, place in zip(specs, places, strict=True):
         try:
             batch = _Batch(spec, place, new_files(lake.spark, spec, place, taken))
-            counts = _take_in(lake, conf, batch, ingested_at, first=not done) if batch.found.files else None
+            counts = _take_in(lake, conf, batch, ingested_at, committed) if batch.found.files else None
         except SPARK_ERRORS as error:
             raise FeedError(f"feed {spec.source} could not be taken in from {place}: {reason_of(error)}") from error
         if counts is not None:
             done[spec.source] = counts
+            committed = counts.seq
     read, loaded = sum(counts.read for counts in done.values()), sum(counts.loaded for counts in done.values())
     return StageResult(read, loaded, {name: str(counts) for name, counts in done.items()}, skipped=not done)
 
@@ -124,11 +127,9 @@ def _check(conf: Conf, specs: Sequence[SourceSpec]) -> list[str]:
     return [location(spec, conf.folder) for spec in specs]
 
 
-def _take_in(lake: Lake, conf: Conf, batch: _Batch, ingested_at: datetime, *, first: bool) -> Counts:
+def _take_in(lake: Lake, conf: Conf, batch: _Batch, ingested_at: datetime, committed: int) -> Counts:
     spec, place, found = batch.spec, batch.place, batch.found
-    committed = committed_seq(lake)
-    if first:
-        clear_leftovers(lake, committed)
+    turn = take_turn(lake, committed)
     feed = read_feed(lake.spark, spec, found.files, place, first=found.first)
     rows_by_path = _count(feed, spec, place)
     target = _TARGETS[spec.target]
@@ -139,12 +140,12 @@ def _take_in(lake: Lake, conf: Conf, batch: _Batch, ingested_at: datetime, *, fi
         tally = take_tally(mapped, good)
         fresh = target.fresh(lake, spec, mapped.where(good).drop(REASONS), committed, repeated=tally.repeated)
         return commit(
-            lake,
+            turn,
             spec,
             fresh.rows,
             mapped.where(~good) if tally.bad else None,
             Counts(
-                seq=committed + 1,
+                seq=turn.seq,
                 ingested_at=ingested_at,
                 files=found.files,
                 headers=feed.headers,

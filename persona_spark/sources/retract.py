@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from persona_spark.errors import LakeError, UsageError
+from persona_spark.errors import UsageError
 from persona_spark.lake.known import committed_seq, known_events
 from persona_spark.lake.result import StageResult
-from persona_spark.schema import EVENTS, INGEST, RETRACTIONS
-from persona_spark.sources.commit import Counts, clear_leftovers, ingest_row
+from persona_spark.lake.turn import take_turn
+from persona_spark.schema import EVENTS, RETRACTIONS
+from persona_spark.sources.commit import Counts, ingest_row
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -47,22 +48,21 @@ def retract(lake: Lake, ids: DataFrame, at: datetime, reason: str, versions: Dat
     """
     _check(at, reason, versions)
     committed = committed_seq(lake)
-    seq = committed + 1
-    clear_leftovers(lake, committed)
+    turn = take_turn(lake, committed)
     wanted = ids.select(*_ID) if versions is None else ids.select(*_ID).unionByName(versions.select(*_ID))
     known = known_events(lake, committed).join(wanted.distinct(), _ID, "left_semi")
-    number = F.lit(seq).cast("bigint").alias("ingest_seq")
+    number = F.lit(turn.seq).cast("bigint").alias("ingest_seq")
     rows = known.select("event_id", "namespace", "account_id", "event_date", "event_month", F.lit(reason).alias("reason"), number)
-    gone = lake.replace_where(rows, RETRACTIONS, f"ingest_seq >= {seq}")
+    gone = turn.write(rows, RETRACTIONS)
     written = 0
     if versions is not None:
-        written = lake.replace_where(versions.drop("ingest_seq").select("*", number), EVENTS, f"ingest_seq >= {seq}")
+        written = turn.write(versions.drop("ingest_seq").select("*", number), EVENTS)
     asked = ids.count()
     if not gone and not written:
+        turn.end()
         return StageResult(asked, 0, {"versions": 0}, skipped=True)
-    counts = Counts(seq, at, (), {}, {SOURCE: written}, duplicates=0, loaded=written, retracted=gone)
-    if lake.insert_new(ingest_row(lake, SOURCE, counts, EVENTS, ""), INGEST) != 1:
-        raise LakeError(f"another ingest took number {seq} at the same time: run one ingest at a time, then run again")
+    counts = Counts(turn.seq, at, (), {}, {SOURCE: written}, duplicates=0, loaded=written, retracted=gone)
+    turn.commit(ingest_row(lake, SOURCE, counts, EVENTS, ""))
     return StageResult(asked, gone, {"versions": written})
 
 

@@ -14,7 +14,7 @@ import pytest
 from persona_spark import doctor
 from persona_spark.errors import SetupError
 from persona_spark.java import check_java, java_user_home, java_version
-from persona_spark.lake.tables import check_writable
+from persona_spark.lake.folder import check_writable
 
 CONF = Path(__file__).parents[2] / "conf"
 

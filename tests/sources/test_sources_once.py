@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from small_feed import mapping, rows_of, take_in
 
-from persona_spark.lake.tables import Lake
+from persona_spark.lake.turn import Turn
 from persona_spark.schema import EVENTS, INGEST, INGEST_FILE, QUARANTINE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from persona_spark.lake.result import StageResult
+    from persona_spark.lake.tables import Lake
 
 HEADER = "user,item,type,at,price,qty\n"
 COUNTS = ("read", "loaded", "duplicates", "quarantined")
@@ -53,7 +54,7 @@ def test_an_event_counts_once_whatever_happens_to_the_files(lake: Lake, tmp_path
     write(feed, "a.csv", row(1), row(2), row(4))
     write(feed, "old.csv", row(3), row(5), row(5), modified=1_000_000_000)
     with monkeypatch.context() as patch:
-        patch.setattr(Lake, "insert_new", killed)
+        patch.setattr(Turn, "commit", killed)
         with pytest.raises(KeyboardInterrupt):
             run()
     assert len(rows_of(lake, EVENTS, "event_id")) == 5
