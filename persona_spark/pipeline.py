@@ -9,6 +9,7 @@ from persona_spark.features.compute import compute_features
 from persona_spark.identity.identify import identify
 from persona_spark.lake.known import committed_seq
 from persona_spark.profiles.publish import is_current, publish, repair
+from persona_spark.profiles.tables import check_types
 from persona_spark.scores.score import score
 from persona_spark.segments.assign import assign
 from persona_spark.segments.train import needs_training, train
@@ -64,6 +65,7 @@ def run_ingest(lake: Lake, conf: Conf, log: RunLog) -> StageResult:
 
 def run_stage(name: str, lake: Lake, conf: Conf, day: date, log: RunLog) -> StageResult:
     """Run one stage of `STAGES` for `day`, with all that has been ingested."""
+    check_types(lake, conf)
     return _stage(name, lake, conf, AsOf(day, committed_seq(lake)), log)
 
 
@@ -80,6 +82,7 @@ def run(lake: Lake, conf: Conf, day: date, log: RunLog) -> Outcome:
     Raises:
         PersonaError: what the failing stage raises; earlier stages stay done, the serving release stays as it was.
     """
+    check_types(lake, conf)
     run_ingest(lake, conf, log)
     as_of = AsOf(day, committed_seq(lake))
     reason = needs_training(lake, conf, as_of)

@@ -13,7 +13,7 @@ from persona_spark.lake.memory import MemoryLake
 from persona_spark.lake.tile_state import tile_counts, tile_plan
 from persona_spark.profiles.ledger import champion_version, release_id
 from persona_spark.profiles.publish import is_current
-from persona_spark.profiles.tables import user_profile_table
+from persona_spark.profiles.tables import check_types, user_profile_table
 from persona_spark.projection import user_features_table
 from persona_spark.segments.train import needs_training
 from persona_spark.sources.ingest import waiting_files
@@ -68,10 +68,11 @@ def plan_run(lake: Lake, conf: Conf, day: date) -> RunPlan:
         day: the day to make profiles for.
 
     Raises:
-        LakeError: when no account is known before `day`.
+        LakeError: when no account is known before `day`, or a stored column has another type than its definition.
         SetupError: when a variable or package that a feed's path names is missing.
         FeedError: when a feed has no files at all.
     """
+    check_types(lake, conf)
     as_of = AsOf(day, committed_seq(lake))
     waiting = waiting_files(lake, conf)
     name = release_id(conf, as_of, champion_version(lake))

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from persona_spark.projection import user_features_table
 from persona_spark.schema import USER_SCORES, Column, Table
 
 if TYPE_CHECKING:
     from persona_spark.config.load import Conf
+    from persona_spark.lake.tables import Lake
 
 _RELEASE = Column("release_id", "string", "Release that the row belongs to.", nullable=False)
 _TAGS = Column("tags", "array<string>", "Names of the tags that hold, sorted; empty when none does.", nullable=False)
@@ -29,6 +31,16 @@ def user_profile_history_table(conf: Conf) -> Table:
     comment = "Profiles of all releases kept, one row a user and release; null where a release did not have the column."
     columns = tuple(replace(column, nullable=True) for column in _columns(conf))
     return Table("user_profile_history", comment, columns, key=("release_id", "user_id"), partition_by=("release_id",), as_is=True)
+
+
+def check_types(lake: Lake, conf: Conf) -> None:
+    """Find a definition whose type is not that of its stored column, before any work is done for it.
+
+    Raises:
+        LakeError: when there is one.
+    """
+    for table in (user_features_table(conf.features), user_profile_table(conf), user_profile_history_table(conf)):
+        lake.check(table)
 
 
 def _columns(conf: Conf) -> tuple[Column, ...]:

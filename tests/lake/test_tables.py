@@ -1,13 +1,20 @@
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from pyspark.sql import functions as F
 
 from persona_spark.errors import ContractError, LakeError
+from persona_spark.lake.mark import Mark
 from persona_spark.schema import Column, Table
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pyspark.sql import DataFrame
 
     from persona_spark.lake.tables import Lake
@@ -80,3 +87,62 @@ def test_columns_carry_their_comments(lake: Lake) -> None:
     lake.create(TABLE)
     described = {row.col_name: row.comment for row in lake.spark.sql(f"DESCRIBE delta.`{lake.location(TABLE)}`").collect()}
     assert described["word"] == "A word."
+
+
+def test_rows_that_are_written_again_with_their_file_do_not_count_as_new(lake: Lake) -> None:
+    lake.replace_where(values(lake, "('2024-01-01', 1, 'a'), ('2024-01-01', 2, 'b')").coalesce(1), TABLE, "id > 0")
+    assert lake.replace_where(values(lake, "('2024-01-01', 2, 'c')"), TABLE, "id > 1") == 1
+    assert stored(lake) == [("2024-01-01", 1, "a"), ("2024-01-01", 2, "c")]
+
+
+def test_a_write_that_comes_too_late_in_its_order_is_refused(lake: Lake) -> None:
+    day, one = "day = '2024-01-01'", values(lake, "('2024-01-01', 1, 'a')")
+    assert lake.replace_where(one, TABLE, day, Mark("turns", 2)) == 1
+    assert lake.replace_where(one.limit(0), TABLE, "day = '2024-01-02'", Mark("turns", 3)) == 0
+    for late in (1, 3):
+        with pytest.raises(LakeError, match="table things was changed by another writer at the same time, which goes first: run again"):
+            lake.replace_where(one.limit(0), TABLE, day, Mark("turns", late))
+    assert lake.replace_where(one, TABLE, day, Mark("others", 1)) == 1
+    assert stored(lake) == [("2024-01-01", 1, "a")]
+
+
+def test_a_write_under_way_fails_when_a_later_one_of_its_order_ends_before(lake: Lake, tmp_path: Path) -> None:
+    started, go = tmp_path / "started", tmp_path / "go"
+
+    def waiting(word: str) -> str:
+        started.touch()
+        while not go.exists():
+            time.sleep(0.05)
+        return word
+
+    lake.create(TABLE)
+    rows = values(lake, "('2024-01-01', 1, 'early')").withColumn("word", F.udf(waiting, "string", useArrow=False)("word"))
+    with ThreadPoolExecutor() as pool:
+        early = pool.submit(lake.replace_where, rows, TABLE, "id > 0", Mark("turns", 1))
+        while not started.exists() and not early.done():
+            time.sleep(0.05)
+        # Neither touches what the other reads or writes.
+        lake.replace_where(values(lake, "('2024-01-02', -1, 'late')"), TABLE, "day = '2024-01-02'", Mark("turns", 2))
+        go.touch()
+        with pytest.raises(LakeError, match="table things was changed by another writer at the same time: run again"):
+            early.result()
+    assert stored(lake) == [("2024-01-02", -1, "late")]
+
+
+def test_a_column_keeps_its_type_and_who_wants_another_is_told_before_anything_is_written(lake: Lake) -> None:
+    lake.replace(values(lake, "('2024-01-01', 1, 'a')"), TABLE)
+    day, number, word = TABLE.columns
+    other = replace(TABLE, columns=(day, replace(number, type="int"), replace(word, type="date"), replace(word, name="new")))
+    frame = lake.spark.sql("SELECT DATE'2024-01-01' AS day, 1 AS id, DATE'2024-01-01' AS word, 'x' AS new")
+    told = (
+        "table things: column id is stored as bigint, the definitions say int; column word is stored as string, the definitions say date. "
+        ".* give what changed a new name"
+    )
+    for write in (
+        lambda: lake.replace(frame, other),
+        lambda: lake.replace_where(frame, other, "id = 1"),
+        lambda: lake.append(frame, other),
+    ):
+        with pytest.raises(LakeError, match=told):
+            write()
+    assert stored(lake) == [("2024-01-01", 1, "a")]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from small_feed import mapping, rows_of, take_in
+from pyspark.sql import functions as F
+from small_feed import map_feed, mapping, rows_of, take_in
 
+from persona_spark.lake.known import committed_seq, known_events
 from persona_spark.lake.turn import Turn
 from persona_spark.schema import EVENTS, INGEST, INGEST_FILE, QUARANTINE
+from persona_spark.sources.retract import retract
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +30,7 @@ def row(number: int) -> str:
 
 
 def write(folder: Path, name: str, *rows: str, modified: int | None = None) -> None:
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / name).write_text(HEADER + "".join(rows), encoding="utf-8")
     if modified is not None:
         os.utime(folder / name, (modified, modified))
@@ -115,3 +118,20 @@ def test_two_feeds_of_one_namespace_share_events_and_every_row_is_accounted_for(
     assert [(row.ambiguous_times, row.nonexistent_times) for row in ingests] == [(1, 1), (1, 1)]
     assert (ingests[0].min_event_date, ingests[0].max_event_date) == (date(2024, 3, 10), date(2024, 11, 3))
     assert ingests[1].min_event_date is None
+
+
+def test_an_event_counts_once_when_a_version_in_another_month_came_by_hand(lake: Lake, tmp_path: Path) -> None:
+    """Of ids that tell the time only the months of the batch are searched; versions that came before and after their event were moved."""
+    content = mapping("feed")
+    write(tmp_path / "later" / "feed", "b.csv", row(2))
+    unsent = map_feed(lake.spark, tmp_path / "later", content).values("event_id")
+    write(tmp_path / "feed", "a.csv", row(1))
+    take_in(lake, tmp_path, content)
+    moved = F.lit(date(2024, 7, 1))
+    july = lake.read(EVENTS).withColumns({"event_time": moved.cast("timestamp"), "event_date": moved, "event_month": moved})
+    early = july.withColumns({"event_id": F.lit(unsent[0]), "account_id": F.lit("shop:u2")})
+    retract(lake, july.limit(0), datetime(2026, 1, 1, tzinfo=UTC), "moved", july.unionByName(early))
+    write(tmp_path / "feed", "b.csv", row(1), row(2), row(3))
+    assert take_in(lake, tmp_path, content).notes == {"shop": "read 3 = 1 loaded + 2 duplicates + 0 quarantined"}
+    live = known_events(lake, committed_seq(lake)).select("account_id", F.month("event_date")).collect()
+    assert sorted(tuple(found) for found in live) == [("shop:u1", 7), ("shop:u2", 7), ("shop:u3", 3)]
