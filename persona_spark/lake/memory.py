@@ -85,6 +85,10 @@ class MemoryLake(Lake):
             old = self.read(table)
             self._put(table, old.join(keys.distinct(), keys.columns, "left_anti").select(*old.columns))
 
+    def table_id(self, table: Table) -> str:
+        """An id of the table; one written here is nobody else's."""
+        return f"memory {table.name}" if table.name in self._written else self._below.table_id(table)
+
     def _sees(self, table: Table) -> bool:
         return self._visible is None or table.name in self._visible
 
