@@ -59,8 +59,8 @@ class Table:
         columns: in the order in which they are stored.
         key: columns that identify a row; never null, unless `null_keys`.
         partition_by: columns that lay out the files.
-        deletion_vectors: whether removed rows may be marked instead of rewriting their files; only for tables that nothing but the
-            pipeline reads, since readers must know of them.
+        deletion_vectors: whether rows removed by key may be marked instead of rewriting their files; only for tables that nothing but
+            the pipeline reads, since readers must know of them.
         null_keys: whether columns of the key that allow null may hold it.
         ranges: columns of which each file's least and greatest value is kept, so that readers skip files; the first 32 when empty.
         as_is: whether each task writes the rows that it has, without Delta's optimized write: for large tables, whose tasks are few and

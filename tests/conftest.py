@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+from persona_spark.lake.memory import MemoryLake
 from persona_spark.lake.session import build_session
 from persona_spark.lake.tables import Lake
 
@@ -63,6 +64,12 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
 @pytest.fixture
 def lake(spark: SparkSession, tmp_path: Path) -> Lake:
     return Lake(spark, path=tmp_path / "lake")
+
+
+@pytest.fixture
+def memory(lake: Lake) -> MemoryLake:
+    """For cases of values alone: to write Delta tables takes most of the time of such short histories."""
+    return MemoryLake(lake)
 
 
 @pytest.fixture(scope="session")

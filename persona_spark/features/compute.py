@@ -14,9 +14,10 @@ from persona_spark.errors import LakeError
 from persona_spark.features.changed import GONE, WINDOW
 from persona_spark.features.frame import Known, features_frame, stored_inputs
 from persona_spark.features.plan import feature_plan, is_made
-from persona_spark.features.users import accounts_of, kept, numbered
+from persona_spark.features.users import accounts_of, numbered
 from persona_spark.lake.code import FEATURE_CODE, code_version
 from persona_spark.lake.contract import struct_of
+from persona_spark.lake.kept import kept
 from persona_spark.lake.result import StageResult
 from persona_spark.lake.tile_state import check_tiles
 from persona_spark.projection import user_features_table

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import functions as F
 
 from persona_spark.features.changed import GONE, REASONS, changed_users, crossing_ranges, other_accounts
-from persona_spark.features.users import kept
 from persona_spark.lake.code import FEATURE_CODE, code_version
+from persona_spark.lake.kept import kept
 from persona_spark.projection import user_features_table
 from persona_spark.schema import FEATURES_STATE
 from persona_spark.time import AsOf

@@ -1,10 +1,9 @@
-"""Users while their features are made: a whole number each, and frames that are read many times."""
+"""Users while their features are made: a whole number each."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyspark import StorageLevel
 from pyspark.sql import functions as F
 
 if TYPE_CHECKING:
@@ -41,24 +40,3 @@ def owners_of(users: DataFrame) -> DataFrame:
     owners = users.select(F.explode("account_ids").alias("account_id"), F.col("number").alias("user_id"))
     # Left to itself, Spark holds the bytes of these rows against those of compressed files, and sends the rows of tiles to all tasks.
     return F.broadcast(owners) if users.count() <= FEW_USERS else owners
-
-
-def checkpointed(frame: DataFrame) -> DataFrame:
-    """A frame computed once, and given back when nothing refers to it any more.
-
-    What is on the heap Java goes through again and again; what was written to a disk a moment ago is in memory all the same.
-    """
-    # A checkpoint of sorted rows remembers their order by columns that it may not have, over which Spark stumbles. A shuffle forgets it;
-    # by less than all columns it would be left out where the rows lie so already.
-    return frame.repartition(*frame.columns).localCheckpoint(storageLevel=StorageLevel.DISK_ONLY)
-
-
-def kept(frame: DataFrame) -> DataFrame:
-    """A frame computed once, of known size, so that it is broadcast when it is small; to be unpersisted.
-
-    Spark finds what is persisted by the form of its plan, and gives unions in it another form where a query reads them twice: they
-    would be computed again for every tile. A checkpoint has no form.
-    """
-    held = checkpointed(frame).persist(StorageLevel.DISK_ONLY)
-    held.count()
-    return held

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
+from persona_spark.lake.kept import kept
+
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
@@ -25,16 +27,18 @@ def founders(links: DataFrame) -> tuple[DataFrame, int]:
     Returns:
         Columns account_id, label (the founder's), one row a linked account; and the number of rounds until nothing changed.
     """
-    # Each round builds on the one before: without a checkpoint the plan would double every time.
-    edges = links.select("account_id", "link_key").localCheckpoint()
-    labels = links.select("account_id", "label").distinct().localCheckpoint()
-    rounds = 0
-    while True:
-        rounds += 1
-        passed = _pass_on(edges, labels).localCheckpoint()
-        labels = passed.select("account_id", "label")
-        if passed.where("label != before").isEmpty():
-            return labels, rounds
+    # Each round builds on the one before: otherwise the plan would double every time.
+    edges, passed = kept(links.select("account_id", "link_key")), kept(links.select("account_id", "label").distinct())
+    rounds, done = 0, False
+    while not done:
+        rounds, before = rounds + 1, passed
+        passed = kept(_pass_on(edges, before.select("account_id", "label")))
+        before.unpersist()
+        done = passed.where("label != before").isEmpty()
+    labels = passed.select("account_id", "label").localCheckpoint()
+    for frame in (edges, passed):
+        frame.unpersist()
+    return labels, rounds
 
 
 def _pass_on(edges: DataFrame, labels: DataFrame) -> DataFrame:

@@ -66,9 +66,8 @@ def purge(lake: Lake, table: Table) -> int:
     """
     if "deletionVectors" not in lake.native(table).detail().select("tableFeatures").collect()[0].tableFeatures:
         return 0
-    name = lake.location(table) if lake.schema is not None else f"delta.`{lake.location(table)}`"
     with _alone(table):
-        done = lake.spark.sql(f"REORG TABLE {name} APPLY (PURGE)").select("metrics.numFilesRemoved").collect()
+        done = lake.spark.sql(f"REORG TABLE {lake.sql_name(table)} APPLY (PURGE)").select("metrics.numFilesRemoved").collect()
     return int(done[0][0])
 
 

@@ -17,10 +17,7 @@ class Mark:
     order: str
     number: int
 
-    def __str__(self) -> str:
-        return f"{self.order} {self.number}"
-
     @property
     def options(self) -> dict[str, str]:
-        """What makes Delta keep the order, within the commit itself, and what tells the commit from others."""
-        return {"txnAppId": self.order, "txnVersion": str(self.number), "userMetadata": str(self)}
+        """What makes Delta keep the order, within the commit itself."""
+        return {"txnAppId": self.order, "txnVersion": str(self.number)}

@@ -6,6 +6,7 @@ Every write is one commit, and writing the same again leaves the same content, s
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from delta.exceptions import (
     ConcurrentAppendException,
@@ -44,6 +45,7 @@ CONFLICTS = (
 )
 """What Delta raises when two writers meet; in Python these classes have no common parent of their own."""
 
+_MARKS = "delta.enableDeletionVectors"
 _RECENT = 20
 """Commits among which a writer looks for its own: others may have followed it, such as those of upkeep."""
 
@@ -154,8 +156,6 @@ class Lake:
         builder = DeltaTable.createIfNotExists(self.spark).addColumns(struct_of(table)).comment(table.comment)
         if table.partition_by:
             builder = builder.partitionedBy(*table.partition_by)
-        if table.deletion_vectors:
-            builder = builder.property("delta.enableDeletionVectors", "true")
         if table.ranges:
             builder = builder.property("delta.dataSkippingStatsColumns", ",".join(table.ranges))
         if self.schema is None:
@@ -192,13 +192,10 @@ class Lake:
             return
         same = " AND ".join([within, *(f"old.`{name}` = gone.`{name}`" for name in keys.columns)])
         try:
+            self._mark_rows(table)
             self.native(table).alias("old").merge(keys.distinct().alias("gone"), same).whenMatchedDelete().execute()
         except CONFLICTS as error:
             raise LakeError(f"table {table.name} was changed by another writer at the same time: run again") from error
-
-    def version(self, table: Table) -> int:
-        """Number of the table's last commit."""
-        return int(self.native(table).history(1).select("version").collect()[0][0])
 
     def table_id(self, table: Table) -> str:
         """Delta's id of the table: another one whenever the table is made anew."""
@@ -210,12 +207,24 @@ class Lake:
             return DeltaTable.forPath(self.spark, self.location(table))
         return DeltaTable.forName(self.spark, self.location(table))
 
+    def sql_name(self, table: Table) -> str:
+        """How SQL names the table."""
+        return self.location(table) if self.schema is not None else f"delta.`{self.location(table)}`"
+
+    def _mark_rows(self, table: Table) -> None:
+        """Let Delta mark removed rows of the table instead of writing its files anew.
+
+        Not before rows are removed: Delta lists all files of a table that may have marked rows dozens of times for each query.
+        """
+        if table.deletion_vectors and _MARKS not in self.native(table).detail().select("properties").collect()[0].properties:
+            self.spark.sql(f"ALTER TABLE {self.sql_name(table)} SET TBLPROPERTIES ('{_MARKS}' = 'true')")
+
     def _write(self, df: DataFrame, table: Table, options: dict[str, str], mark: Mark | None = None) -> int:
-        self.create(table)
-        before = self.version(table)
-        options = {**options, **(mark.options if mark else {}), **({"optimizeWrite": "false"} if table.as_is else {})}
+        name = uuid4().hex
+        options = {**options, "userMetadata": name, **(mark.options if mark else {}), **({"optimizeWrite": "false"} if table.as_is else {})}
         writer = df.write.format("delta").mode("overwrite").options(**options).partitionBy(*table.partition_by)
         try:
+            self.create(table)
             if self.schema is None:
                 writer.save(self.location(table))
             else:
@@ -223,15 +232,14 @@ class Lake:
         except CONFLICTS as error:
             msg = f"table {table.name} was changed by another writer at the same time: run again"
             raise LakeError(msg) from error
-        return self._rows_written(table, before, mark)
+        return self._rows_written(table, name, mark)
 
-    def _rows_written(self, table: Table, before: int, mark: Mark | None) -> int:
-        """Rows of the commit after `before`; 0 when there was nothing to do and so no commit, whose place an older one holds."""
-        log = self.native(table).history(_RECENT if mark else 1).select("version", "userMetadata", "operationMetrics").collect()
-        ours = [row for row in log if row.version > before and (mark is None or row.userMetadata == str(mark))]
-        if ours:
+    def _rows_written(self, table: Table, name: str, mark: Mark | None) -> int:
+        """Rows of the commit that bears `name`; 0 when there was nothing to do and so no commit."""
+        log = self.native(table).history(_RECENT).where(F.col("userMetadata") == F.lit(name))
+        for row in log.select("operationMetrics").collect():
             # Rows that stand in one file with replaced ones are written again, and counted with the new ones.
-            return int(ours[0].operationMetrics.get("numOutputRows", 0)) - int(ours[0].operationMetrics.get("numCopiedRows", 0))
+            return int(row.operationMetrics.get("numOutputRows", 0)) - int(row.operationMetrics.get("numCopiedRows", 0))
         if mark:
             # Delta passes over a write that comes too late in its order, without a word.
             raise LakeError(f"table {table.name} was changed by another writer at the same time, which goes first: run again")

@@ -12,8 +12,9 @@ from pyspark.sql import functions as F
 
 from persona_spark.errors import LakeError
 from persona_spark.features.frame import features_frame, inputs_from, stored_inputs
-from persona_spark.features.users import accounts_of, checkpointed, numbered
+from persona_spark.features.users import accounts_of, numbered
 from persona_spark.lake.code import FEATURE_CODE, code_version
+from persona_spark.lake.kept import checkpointed
 from persona_spark.lake.known import known_events
 from persona_spark.lake.tile_state import tile_plan
 from persona_spark.projection import published, user_features_table

@@ -14,6 +14,7 @@ from persona_spark.time import AsOf
 
 if TYPE_CHECKING:
     from persona_spark.config.load import Conf
+    from persona_spark.lake.memory import MemoryLake
     from persona_spark.lake.result import StageResult
     from persona_spark.lake.tables import Lake
 
@@ -172,21 +173,21 @@ def test_a_long_chain_is_one_user_after_few_rounds(lake: Lake) -> None:
     assert int(str(result.notes["rounds"])) < 15
 
 
-def test_only_users_of_whom_a_key_came_or_went_are_put_together_anew(lake: Lake) -> None:
+def test_only_users_of_whom_a_key_came_or_went_are_put_together_anew(memory: MemoryLake) -> None:
     crowd: list[Version] = [(f"t:c{i:02}", 0, ["crowd"], 1, "s") for i in range(LARGEST_GROUP + 1)]
     pairs: list[Version] = [(f"t:{name}", 0, [key], 1, "s") for name, key in (("1", "a"), ("2", "a"), ("3", "b"), ("4", "b"))]
     later: list[Version] = [("t:2", 3, ["a", "b"], 2, "s"), ("t:c07", 5, [], 3, "s"), ("t:5", 6, None, 3, "s"), ("t:2", 7, ["b"], 3, "s")]
-    add_accounts(lake, crowd + pairs + later)
+    add_accounts(memory, crowd + pairs + later)
     rounds = []
     for offset, seq in ((2, 1), (3, 2), (4, 2), (6, 3), (7, 3), (8, 3)):
-        rounds.append(run(lake, offset, seq).notes["rounds"])
-        assert found(lake, offset) == expected(crowd + pairs + later, [], offset, seq)
+        rounds.append(run(memory, offset, seq).notes["rounds"])
+        assert found(memory, offset) == expected(crowd + pairs + later, [], offset, seq)
     # What is stated on a day counts from the next on; the crowd's key links when one leaves; who comes without keys joins nobody.
     assert [bool(number) for number in rounds] == [True, False, True, True, False, True]
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_random_graphs_equal_union_find_under_any_partitioning(lake: Lake, seed: int) -> None:
+def test_random_graphs_equal_union_find_under_any_partitioning(memory: MemoryLake, seed: int) -> None:
     draw = random.Random(seed)
     names = [f"t:{draw.randrange(10**6)}" for _ in range(60)]
     versions: list[Version] = []
@@ -199,21 +200,21 @@ def test_random_graphs_equal_union_find_under_any_partitioning(lake: Lake, seed:
         keys = [f"k{draw.randrange(70)}" for _ in range(draw.randrange(4))]
         versions.append((name, offset, keys or None, seq, draw.choice(["s", "s", "r"])))
     events = [(draw.choice(names), draw.randrange(20), draw.randint(1, 4)) for _ in range(60)]
-    add_accounts(lake, versions)
-    add_events(lake, events)
+    add_accounts(memory, versions)
+    add_events(memory, events)
     bases = []
     for offset, seq in ((15, 4), (4, 1), (8, 2), (8, 3), (11, 3), (14, 4), (16, 3)):
-        notes = run(lake, offset, seq).notes
-        assert found(lake, offset) == expected(versions, events, offset, seq)
-        assert first_ingests(lake, offset) == {a: known_of(versions, events, offset, seq)[0][a] for a in found(lake, offset)}
+        notes = run(memory, offset, seq).notes
+        assert found(memory, offset) == expected(versions, events, offset, seq)
+        assert first_ingests(memory, offset) == {a: known_of(versions, events, offset, seq)[0][a] for a in found(memory, offset)}
         bases.append(notes.get("base"))
     # The last one knows less than the day before it.
     assert bases == [None, None, *(f"{day(offset)} at ingest {seq}" for offset, seq in ((4, 1), (8, 2), (8, 3), (11, 3))), None]
-    before = aliases(lake)
-    lake.spark.conf.set("spark.sql.shuffle.partitions", "7")
+    before = aliases(memory)
+    memory.spark.conf.set("spark.sql.shuffle.partitions", "7")
     try:
-        run(lake, 15, 4)
+        run(memory, 15, 4)
     finally:
-        lake.spark.conf.set("spark.sql.shuffle.partitions", "2")
-    assert found(lake, 15) == expected(versions, events, 15, 4)
-    assert aliases(lake) == before
+        memory.spark.conf.set("spark.sql.shuffle.partitions", "2")
+    assert found(memory, 15) == expected(versions, events, 15, 4)
+    assert aliases(memory) == before

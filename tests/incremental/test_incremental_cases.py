@@ -17,7 +17,6 @@ from persona_spark.errors import LakeError
 from persona_spark.features import plan
 from persona_spark.features.compute import compute_features
 from persona_spark.lake.contract import struct_of
-from persona_spark.lake.memory import MemoryLake
 from persona_spark.lake.tile_state import tile_plan
 from persona_spark.schema import RETRACTIONS
 from persona_spark.tiles.tile import tile
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from persona_spark.config.features import FeaturesSpec
+    from persona_spark.lake.memory import MemoryLake
     from persona_spark.lake.tables import Lake
 
 DAY = date(2018, 1, 1)
@@ -38,12 +38,6 @@ HISTORY = [
     Event("n:c", "view", at(DAY - timedelta(days=200)), category="rice"),
     Event("n:d", "view", at(DAY - timedelta(days=200)), category="rice"),
 ]
-
-
-@pytest.fixture
-def memory(lake: Lake) -> MemoryLake:
-    """For cases of values alone: to write Delta tables takes most of the time of such short histories."""
-    return MemoryLake(lake)
 
 
 @pytest.fixture(autouse=True)
