@@ -64,7 +64,8 @@ def test_upkeep_changes_no_value_and_keeps_what_is_needed(lake: Lake) -> None:
     for seq in (1, 2):
         tile(lake, conf, AsOf(DAY, seq))
     # One of two rows of a month's only file.
-    lake.delete(days, f"event_date = DATE'{DAY - timedelta(days=41)}'")
+    gone = lake.spark.createDataFrame([("n:a", DAY - timedelta(days=41))], "account_id string, event_date date")
+    lake.delete_matching(gone, days, "true")
     for day, base in ((OLD, None), (BASE, None), (LAST, BASE)):
         write_features(lake, conf, day, {"ann": {"event_count_lifetime": 1}})
         write_state(lake, day, base)
