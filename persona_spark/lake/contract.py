@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from pyspark.sql import functions as F
-from pyspark.sql.types import StructField, StructType
+from pyspark.sql.types import ArrayType, StructField, StructType
 
 from persona_spark.errors import ContractError, LakeError
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+    from pyspark.sql.types import DataType
 
     from persona_spark.schema import Table
 
@@ -34,22 +35,31 @@ def enforce(df: DataFrame, table: Table) -> DataFrame:
 
 
 def check_stored(stored: StructType, table: Table) -> None:
-    """Hold the schema of a stored table to the types of its contract, which no write can change.
+    """Hold the schema of a stored table to the types of its contract, which no write can change; only fields of structs can be added.
 
     Raises:
         LakeError: when columns have other types; all of them at once.
     """
-    found = {field.name: field.dataType.simpleString() for field in stored.fields}
+    found, wanted = ({field.name: field.dataType for field in struct.fields} for struct in (stored, struct_of(table)))
     problems = [
-        f"column {column.name} is stored as {found[column.name]}, the definitions say {column.type}"
+        f"column {column.name} is stored as {found[column.name].simpleString()}, the definitions say {column.type}"
         for column in table.columns
-        if found.get(column.name, column.type) != column.type
+        if column.name in found and not _can_become(found[column.name], wanted[column.name])
     ]
     if problems:
         raise LakeError(
             f"table {table.name}: {'; '.join(problems)}. A column keeps its type, for those who read it and for days that are stored: "
             "give what changed a new name, or the type that it had"
         )
+
+
+def _can_become(stored: DataType, wanted: DataType) -> bool:
+    if isinstance(stored, ArrayType) and isinstance(wanted, ArrayType):
+        return _can_become(stored.elementType, wanted.elementType)
+    if isinstance(stored, StructType) and isinstance(wanted, StructType):
+        types = {field.name: field.dataType for field in wanted.fields}
+        return all(field.name in types and _can_become(field.dataType, types[field.name]) for field in stored.fields)
+    return stored.simpleString() == wanted.simpleString()
 
 
 def struct_of(table: Table) -> StructType:

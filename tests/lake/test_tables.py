@@ -146,3 +146,17 @@ def test_a_column_keeps_its_type_and_who_wants_another_is_told_before_anything_i
         with pytest.raises(LakeError, match=told):
             write()
     assert stored(lake) == [("2024-01-01", 1, "a")]
+
+
+def test_structs_of_a_stored_column_can_get_further_fields(lake: Lake) -> None:
+    day, number, word = TABLE.columns
+    small, large = (
+        replace(TABLE, columns=(day, number, replace(word, type=f"array<struct<{inner}>>"))) for inner in ("a:int", "a:int,b:int")
+    )
+    frame = lake.spark.sql("SELECT DATE'2024-01-01' AS day, 1L AS id, array(named_struct('a', 1)) AS word")
+    lake.replace_where(frame, small, "id = 1")
+    lake.replace_where(frame.selectExpr("day", "2L AS id", "array(named_struct('a', 2, 'b', 3)) AS word"), large, "id = 2")
+    found = {row.id: row.word[0].asDict() for row in lake.read(large).collect()}
+    assert found == {1: {"a": 1, "b": None}, 2: {"a": 2, "b": 3}}
+    with pytest.raises(LakeError, match="column word is stored as array<struct<a:int,b:int>>, the definitions say array<struct<a:int>>"):
+        lake.check(small)
