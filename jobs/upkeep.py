@@ -1,4 +1,4 @@
-"""Put small files together and delete old ones: the same as `persona upkeep`, for spark-submit."""
+"""Remove old days, put small files together, delete old ones: the same as `persona upkeep`, for spark-submit."""
 
 from __future__ import annotations
 

@@ -260,10 +260,15 @@ INGEST = Table(
 
 INGEST_TURN = Table(
     "ingest_turn",
-    "Turns to ingest, one row each, also of ingests that were killed; only the latest turn can write.",
+    "Turns to ingest, one row each, of killed ingests too, and one more for a turn that ended without an ingest; only the latest writes.",
     (
         Column("turn", "bigint", "Number of the turn.", nullable=False),
-        Column("ingest_seq", "bigint", "Number of its ingest; the turn is over when that stands in `ingest`.", nullable=False),
+        Column(
+            "ingest_seq",
+            "bigint",
+            "Number of its ingest, or the last one if nothing was to do; the turn is over when it stands in `ingest`.",
+            nullable=False,
+        ),
     ),
     key=("turn",),
 )
@@ -293,6 +298,7 @@ IDENTITY = Table(
         Column("user_id", "string", "The person behind it; minted from the group's first account.", nullable=False),
         Column("ingest_seq", "bigint", "What was known: the last ingest that was used.", nullable=False),
         Column("first_seq", "bigint", "The first ingest that brought something of the account, whatever its date.", nullable=False),
+        Column("code", "string", "Version and hash of the code that linked the accounts.", nullable=False),
     ),
     key=("as_of", "account_id"),
     partition_by=("as_of",),
@@ -348,7 +354,7 @@ FEATURES_STATE = Table(
 
 EXPIRED_DAY = Table(
     "expired_day",
-    "Days that upkeep removed from tables with rows of each as_of, one row a table and day; they may have been computed again since.",
+    "Days that upkeep removed from `identity` and `user_tags`, one row a table and day; they may have been computed again since.",
     (
         Column("table_name", "string", "The table.", nullable=False),
         _AS_OF,

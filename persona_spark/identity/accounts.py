@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
+from persona_spark.lake.code import IDENTITY_CODE, code_version
 from persona_spark.lake.known import known_rows
 from persona_spark.lake.tile_state import EVER, active_days
 from persona_spark.schema import ACCOUNTS, EVENTS, IDENTITY, RETRACTIONS
@@ -23,13 +24,13 @@ _OF_ACCOUNT = {"first_seq": F.min, "since": F.min, "user_id": F.max}
 
 
 def accounts_base(lake: Lake, as_of: AsOf) -> AsOf | None:
-    """The last day that has identities, up to as_of, unless it knew more, or events have been taken back since."""
+    """The last day that has identities, up to as_of, unless it knew more, other code made it, or events have been taken back since."""
     identity = lake.read(IDENTITY)
     day = identity.where(F.col("as_of") <= F.lit(as_of.date)).agg(F.max("as_of")).collect()[0][0]
-    if day is None or "first_seq" not in identity.columns:
+    if day is None or "code" not in identity.columns:
         return None
-    row = identities(lake, day).select("ingest_seq", "first_seq").first()
-    if row is None or row.first_seq is None or row.ingest_seq > as_of.ingest_seq:
+    row = identities(lake, day).select("ingest_seq", "code").first()
+    if row is None or row.code != code_version(IDENTITY_CODE) or row.ingest_seq > as_of.ingest_seq:
         return None
     taken_back = known_rows(lake, RETRACTIONS, as_of.ingest_seq, row.ingest_seq)
     return AsOf(day, int(row.ingest_seq)) if taken_back.isEmpty() else None

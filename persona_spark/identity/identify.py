@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 from persona_spark.identity.accounts import accounts_base, identities, known_accounts
 from persona_spark.identity.components import founders
 from persona_spark.identity.links import LARGEST_GROUP, account_keys, key_sizes, relinked
+from persona_spark.lake.code import IDENTITY_CODE, code_version
 from persona_spark.lake.days import expired_days
 from persona_spark.lake.result import StageResult
 from persona_spark.schema import IDENTITY, USER_ALIAS
@@ -60,6 +61,7 @@ def _identities(lake: Lake, as_of: AsOf) -> tuple[DataFrame, dict[str, Any]]:
         user_id.alias("user_id"),
         F.lit(as_of.ingest_seq).cast("bigint").alias("ingest_seq"),
         "first_seq",
+        F.lit(code_version(IDENTITY_CODE)).alias("code"),
     )
     taken = {} if base is None else {"base": f"{base.date} at ingest {base.ingest_seq}"}
     return rows, {**taken, "linking_keys": linking, "ignored_keys": ignored, "rounds": rounds}

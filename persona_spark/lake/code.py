@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 TILE_CODE = ("config", "lake", "schema.py", "tiles", "time.py")
 """Modules that decide what tiles hold."""
+IDENTITY_CODE = ("identity", "lake", "schema.py", "time.py")
+"""Modules that decide what `identity` holds."""
 FEATURE_CODE = (*TILE_CODE, "features")
 """Modules that decide what `user_features` holds, for given accounts of users."""
 

@@ -35,7 +35,7 @@ def enforce(df: DataFrame, table: Table) -> DataFrame:
 
 
 def check_stored(stored: StructType, table: Table) -> None:
-    """Hold the schema of a stored table to the types of its contract, which no write can change; only fields of structs can be added.
+    """Hold the schema of a stored table to the types of its contract, which no write can change; only structs can get fields at their end.
 
     Raises:
         LakeError: when columns have other types; all of them at once.
@@ -57,8 +57,9 @@ def _can_become(stored: DataType, wanted: DataType) -> bool:
     if isinstance(stored, ArrayType) and isinstance(wanted, ArrayType):
         return _can_become(stored.elementType, wanted.elementType)
     if isinstance(stored, StructType) and isinstance(wanted, StructType):
-        types = {field.name: field.dataType for field in wanted.fields}
-        return all(field.name in types and _can_become(field.dataType, types[field.name]) for field in stored.fields)
+        # Delta puts fields that are new at the end.
+        pairs = list(zip(stored.fields, wanted.fields, strict=False))
+        return len(pairs) == len(stored.fields) and all(a.name == b.name and _can_become(a.dataType, b.dataType) for a, b in pairs)
     return stored.simpleString() == wanted.simpleString()
 
 

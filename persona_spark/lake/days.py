@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from persona_spark.schema import Table
 
 
+_TOLD = (IDENTITY, USER_TAGS)
+"""Tables of which a history is told from one day to the next."""
+
+
 def day_tables(spec: FeaturesSpec) -> tuple[Table, ...]:
     """The tables whose days are computed again when they are asked for, in the order in which a day leaves them.
 
@@ -36,13 +40,13 @@ def day_tables(spec: FeaturesSpec) -> tuple[Table, ...]:
 def expire_days(lake: Lake, spec: FeaturesSpec, days: int, keep: Collection[date] = ()) -> dict[str, tuple[date, ...]]:
     """Remove the days that are more than `days` days older than the newest of `user_features`, from all tables alike.
 
-    Bases of days that stay do too.
+    Bases of days that stay do too. Days after the serving one do not count as the newest: a mistyped one would remove all others.
 
     Args:
         lake: the lake.
         spec: the definitions.
         days: how many days before the newest stay.
-        keep: further days that stay.
+        keep: further days that stay: the serving one.
 
     Returns:
         The days removed, sorted, by table.
@@ -50,7 +54,7 @@ def expire_days(lake: Lake, spec: FeaturesSpec, days: int, keep: Collection[date
     newest = lake.read(user_features_table(spec)).agg(F.max("as_of")).collect()[0][0]
     if newest is None:
         return {}
-    limit = newest - timedelta(days=days)
+    limit = min(newest, *keep) - timedelta(days=days) if keep else newest - timedelta(days=days)
     states = lake.read(FEATURES_STATE).select("as_of", "base_as_of").collect()
     bases = {row.base_as_of for row in states if row.as_of >= limit or row.as_of in keep}
     return {table.name: _remove(lake, table, limit, {*keep, *bases}) for table in day_tables(spec)}
@@ -67,9 +71,10 @@ def _remove(lake: Lake, table: Table, limit: date, stay: Collection[date]) -> tu
     if gone:
         dates = ", ".join(f"DATE'{day}'" for day in gone)
         condition = f"as_of IN ({dates})"
-        # Written down first: of a day that is there, nobody asks whether it expired.
-        record = _recorded(lake.read(table).where(condition), table)
-        lake.replace_where(record, EXPIRED_DAY, f"table_name = '{table.name}' AND {condition}")
+        if table in _TOLD:
+            # Written down first: of a day that is there, nobody asks whether it expired.
+            record = _recorded(lake.read(table).where(condition), table)
+            lake.replace_where(record, EXPIRED_DAY, f"table_name = '{table.name}' AND {condition}")
         lake.delete(table, condition)
     return gone
 

@@ -45,7 +45,7 @@ CONFLICTS = (
 )
 """What Delta raises when two writers meet; in Python these classes have no common parent of their own."""
 
-_MARKS = "delta.enableDeletionVectors"
+_DELETION_VECTORS = "delta.enableDeletionVectors"
 _RECENT = 20
 """Commits among which a writer looks for its own: others may have followed it, such as those of upkeep."""
 
@@ -172,9 +172,17 @@ class Lake:
         check_stored(self.read(table).schema, table)
 
     def delete(self, table: Table, condition: str) -> None:
-        """Remove the rows that meet `condition`, in one commit."""
-        if self.exists(table):
+        """Remove the rows that meet `condition`, in one commit.
+
+        Raises:
+            LakeError: when another writer changed the table meanwhile.
+        """
+        if not self.exists(table):
+            return
+        try:
             self.native(table).delete(condition)
+        except CONFLICTS as error:
+            raise LakeError(f"table {table.name} was changed by another writer at the same time: run again") from error
 
     def delete_matching(self, keys: DataFrame, table: Table, within: str) -> None:
         """Remove the rows whose values stand in `keys`, a frame of some of the table's columns, in one commit.
@@ -192,7 +200,7 @@ class Lake:
             return
         same = " AND ".join([within, *(f"old.`{name}` = gone.`{name}`" for name in keys.columns)])
         try:
-            self._mark_rows(table)
+            self._enable_deletion_vectors(table)
             self.native(table).alias("old").merge(keys.distinct().alias("gone"), same).whenMatchedDelete().execute()
         except CONFLICTS as error:
             raise LakeError(f"table {table.name} was changed by another writer at the same time: run again") from error
@@ -211,13 +219,13 @@ class Lake:
         """How SQL names the table."""
         return self.location(table) if self.schema is not None else f"delta.`{self.location(table)}`"
 
-    def _mark_rows(self, table: Table) -> None:
+    def _enable_deletion_vectors(self, table: Table) -> None:
         """Let Delta mark removed rows of the table instead of writing its files anew.
 
         Not before rows are removed: Delta lists all files of a table that may have marked rows dozens of times for each query.
         """
-        if table.deletion_vectors and _MARKS not in self.native(table).detail().select("properties").collect()[0].properties:
-            self.spark.sql(f"ALTER TABLE {self.sql_name(table)} SET TBLPROPERTIES ('{_MARKS}' = 'true')")
+        if table.deletion_vectors and _DELETION_VECTORS not in self.native(table).detail().select("properties").collect()[0].properties:
+            self.spark.sql(f"ALTER TABLE {self.sql_name(table)} SET TBLPROPERTIES ('{_DELETION_VECTORS}' = 'true')")
 
     def _write(self, df: DataFrame, table: Table, options: dict[str, str], mark: Mark | None = None) -> int:
         name = uuid4().hex

@@ -1,4 +1,4 @@
-"""Whose turn it is to ingest: of two ingests at once only the one that began later can commit, whatever the order of their writes.
+"""Whose turn it is to ingest: of two ingests at once at most one can commit, whatever the order of their writes.
 
 Each ingest takes a turn, whose number is higher than all before, and every write carries it: a table that has seen a later turn
 refuses the write within the commit itself. An ingest that finds the turn before it unfinished, because it was killed or still runs, first

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from persona_spark.errors import AuditError, LakeError, UsageError
+from persona_spark.lake.contract import struct_of
 from persona_spark.lake.result import StageResult
 from persona_spark.profiles.audits import audit
 from persona_spark.profiles.ledger import (
@@ -175,4 +176,6 @@ def _serve(lake: Lake, name: str, table: Table) -> None:
     """Replace `user_profile` by a release of the history, in one commit."""
     history = Table("user_profile_history", "", table.columns, ("release_id", "user_id"), ("release_id",))
     rows = lake.read(history).where(F.col("release_id") == F.lit(name))
-    lake.replace(rows.select(*(column for column in rows.columns if column in table.names)), table)
+    stored = rows.select(*(column for column in rows.columns if column in table.names))
+    # A release of earlier code may lack columns and fields.
+    lake.replace(lake.spark.createDataFrame([], struct_of(table)).unionByName(stored, allowMissingColumns=True), table)

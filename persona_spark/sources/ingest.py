@@ -2,7 +2,7 @@
 
 A feed with new files becomes one numbered ingest. Its rows are written first, every table in one commit; the row in `ingest` comes
 last and makes them all known. Whatever was killed before that row is done again by the next run, with the same result. Of two
-ingests at once the one that began later goes through, the other fails.
+ingests at once at most one goes through; who fails leaves nothing that counts.
 """
 
 from __future__ import annotations
@@ -129,7 +129,6 @@ def _check(conf: Conf, specs: Sequence[SourceSpec]) -> list[str]:
 
 def _take_in(lake: Lake, conf: Conf, batch: _Batch, ingested_at: datetime, committed: int) -> Counts:
     spec, place, found = batch.spec, batch.place, batch.found
-    turn = take_turn(lake, committed)
     feed = read_feed(lake.spark, spec, found.files, place, first=found.first)
     rows_by_path = _count(feed, spec, place)
     target = _TARGETS[spec.target]
@@ -139,6 +138,8 @@ def _take_in(lake: Lake, conf: Conf, batch: _Batch, ingested_at: datetime, commi
         good = F.col(REASONS) == ""
         tally = take_tally(mapped, good)
         fresh = target.fresh(lake, spec, mapped.where(good).drop(REASONS), committed, repeated=tally.repeated)
+        # Not before: one that fails over its files shuts nobody out.
+        turn = take_turn(lake, committed)
         return commit(
             turn,
             spec,

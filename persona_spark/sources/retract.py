@@ -48,9 +48,9 @@ def retract(lake: Lake, ids: DataFrame, at: datetime, reason: str, versions: Dat
     """
     _check(at, reason, versions)
     committed = committed_seq(lake)
-    turn = take_turn(lake, committed)
     wanted = ids.select(*_ID) if versions is None else ids.select(*_ID).unionByName(versions.select(*_ID))
     known = known_events(lake, committed).join(wanted.distinct(), _ID, "left_semi")
+    turn = take_turn(lake, committed)
     number = F.lit(turn.seq).cast("bigint").alias("ingest_seq")
     rows = known.select("event_id", "namespace", "account_id", "event_date", "event_month", F.lit(reason).alias("reason"), number)
     gone = turn.write(rows, RETRACTIONS)

@@ -173,17 +173,28 @@ def test_a_long_chain_is_one_user_after_few_rounds(lake: Lake) -> None:
     assert int(str(result.notes["rounds"])) < 15
 
 
+def test_a_day_that_other_code_linked_is_not_taken_over(memory: MemoryLake, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_accounts(memory, [(f"t:{i}", 0, ["k"], 1, "s") for i in range(3)])
+    assert run(memory, 1, 1).notes["users"] == 1
+    monkeypatch.setattr("persona_spark.identity.identify.LARGEST_GROUP", 2)
+    assert run(memory, 2, 1).notes["users"] == 1
+    monkeypatch.setattr("persona_spark.identity.accounts.code_version", lambda _: "other")
+    notes = run(memory, 3, 1).notes
+    assert (notes["users"], "base" in notes) == (3, False)
+
+
 def test_only_users_of_whom_a_key_came_or_went_are_put_together_anew(memory: MemoryLake) -> None:
     crowd: list[Version] = [(f"t:c{i:02}", 0, ["crowd"], 1, "s") for i in range(LARGEST_GROUP + 1)]
     pairs: list[Version] = [(f"t:{name}", 0, [key], 1, "s") for name, key in (("1", "a"), ("2", "a"), ("3", "b"), ("4", "b"))]
     later: list[Version] = [("t:2", 3, ["a", "b"], 2, "s"), ("t:c07", 5, [], 3, "s"), ("t:5", 6, None, 3, "s"), ("t:2", 7, ["b"], 3, "s")]
+    later.append(("t:c07", 8, ["crowd"], 4, "s"))
     add_accounts(memory, crowd + pairs + later)
     rounds = []
-    for offset, seq in ((2, 1), (3, 2), (4, 2), (6, 3), (7, 3), (8, 3)):
+    for offset, seq in ((2, 1), (3, 2), (4, 2), (6, 3), (7, 3), (8, 3), (9, 4)):
         rounds.append(run(memory, offset, seq).notes["rounds"])
         assert found(memory, offset) == expected(crowd + pairs + later, [], offset, seq)
-    # What is stated on a day counts from the next on; the crowd's key links when one leaves; who comes without keys joins nobody.
-    assert [bool(number) for number in rounds] == [True, False, True, True, False, True]
+    # What is stated on a day counts from the next on; the crowd's key links while one is away; who comes without keys joins nobody.
+    assert [bool(number) for number in rounds] == [True, False, True, True, False, True, True]
 
 
 @pytest.mark.parametrize("seed", [0, 1])

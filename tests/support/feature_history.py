@@ -117,7 +117,7 @@ def write_history(lake: Lake, events: Iterable[Event], versions: Iterable[Versio
 
 def write_identity(lake: Lake, owners: dict[str, str], day: date, seq: int) -> None:
     """Replace identity as of a day: account -> user."""
-    data = [(day, account, user, seq, 1) for account, user in owners.items()]
+    data = [(day, account, user, seq, 1, "code") for account, user in owners.items()]
     lake.replace_where(lake.spark.createDataFrame(data, struct_of(IDENTITY)), IDENTITY, f"as_of = DATE'{day}'")
 
 

@@ -89,7 +89,12 @@ def write_days(lake: Lake, conf: Conf, *days: date) -> None:
     """Everything that depends on as_of, the same on each day."""
     condition = f"as_of IN ({', '.join(repr(day.isoformat()) for day in days)})"
     at = [{"as_of": day, "user_id": user} for day in days for user in USERS]
-    put(lake, IDENTITY, [{**row, "account_id": f"n:{row['user_id']}", "ingest_seq": 1, "first_seq": 1} for row in at], condition)
+    put(
+        lake,
+        IDENTITY,
+        [{**row, "account_id": f"n:{row['user_id']}", "ingest_seq": 1, "first_seq": 1, "code": "code"} for row in at],
+        condition,
+    )
     frames = [feature_rows(lake, conf, day, STATED) for day in days]
     lake.replace_where(reduce(lambda one, other: one.union(other), frames), user_features_table(conf.features), condition)
     buyer = {"rfm_recency_days": 30, "rfm_frequency": 1, "rfm_monetary": Decimal("20.00"), "rfm_score": "555", "rfm_segment": "champions"}
