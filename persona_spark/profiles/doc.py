@@ -76,8 +76,8 @@ duckdb.sql("SELECT rfm_segment, count(*), sum(paid_amount_365d) FROM user_profil
 
 ## The contract of v1
 
-- A published column is never dropped, renamed or given another type. New columns may come; releases made before have null in them.
-- New columns may come at any time, and new fields at the end of structs such as those of `top_category`: read both by name.
+- A published column is never dropped, renamed or given another type. New columns may come, and new
+  fields at the end of structs such as those of `top_category`; releases made before have null in them.
 - A changed tag, threshold or scheme is a revision of the definitions, and gives another `release_id`. A feature that means something
   else takes a new name.
 - `user_id` is never null and stands once; `tags` is sorted and never null; counts and amounts are 0 when nothing happened, not null.
