@@ -122,15 +122,16 @@ def test_history_is_told_as_with_all_days_there_back_in_time_and_after_kills(spa
     twins.check()
     assert twins.expire(4)[USER_TAGS.name] == (on(0), on(1), on(2))
     assert (days(twins.expiring, IDENTITY), days(twins.expiring, USER_TAGS)) == ({on(8)}, {on(4), on(8)})
-    # Between days that expired, before them, on a day that never was, at the edge of what stayed, and on.
-    for offset in (1, 0, 3, 4):
+    # Before all days that expired, on a day that never was, and at the edge of what stayed.
+    for offset in (0, 3, 4):
         twins.night(offset)
-        twins.check()
+    twins.check()
     gone_now = twins.expire(1)
-    assert (gone_now[IDENTITY.name], gone_now[USER_TAGS.name]) == ((on(0), on(3)), (on(0), on(1), on(3), on(4)))
-    for offset in (3, 9, 8):
+    assert (gone_now[IDENTITY.name], gone_now[USER_TAGS.name]) == ((on(0), on(3)), (on(0), on(3), on(4)))
+    # Between days that expired, and on.
+    for offset in (3, 9):
         twins.night(offset)
-        twins.check()
+    twins.check()
 
 
 def test_a_day_that_expired_is_computed_again_as_it_was(spark: SparkSession, tmp_path: Path) -> None:
