@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from persona_spark.lake.tables import Lake
 
-_BEGINNING = AsOf(EVER[0][0], 0)
+_BEGINNING = AsOf(EVER[0], 0)
 _OF_ACCOUNT = {"first_seq": F.min, "since": F.min, "user_id": F.max}
 
 
@@ -51,11 +51,8 @@ def known_accounts(lake: Lake, as_of: AsOf, base: AsOf | None) -> DataFrame:
         Columns account_id, first_seq, user_id (the base's, else null); one row an account.
     """
     after = base or _BEGINNING
-    stated = known_rows(lake, ACCOUNTS, as_of.ingest_seq)
-    recent = (F.col("valid_from") >= F.lit(after.date)) | (F.col("ingest_seq") > F.lit(after.ingest_seq))
-    found = _dated(stated.where(recent), "ingest_seq", "valid_from").unionByName(
-        _dated(active_days(lake, as_of.ingest_seq, ((after.date, EVER[0][1]),)), "first_seq", "event_date")
-    )
+    active = active_days(lake, as_of.ingest_seq, ((after.date, EVER[1]),))
+    found = _dated(stated_since(lake, as_of, after), "ingest_seq", "valid_from").unionByName(_dated(active, "first_seq", "event_date"))
     found = found.withColumn("user_id", F.lit(None).cast("string"))
     if base is not None:
         taken = identities(lake, base.date).select("account_id", "first_seq", F.lit(_BEGINNING.date).alias("since"), "user_id")
@@ -63,6 +60,12 @@ def known_accounts(lake: Lake, as_of: AsOf, base: AsOf | None) -> DataFrame:
         found = found.unionByName(new, allowMissingColumns=True).unionByName(taken)
     first = found.groupBy("account_id").agg(*(how(name).alias(name) for name, how in _OF_ACCOUNT.items()))
     return first.where(F.col("since") < F.lit(as_of.date)).drop("since")
+
+
+def stated_since(lake: Lake, as_of: AsOf, base: AsOf) -> DataFrame:
+    """Known versions of accounts that the base did not see, of days after as_of too: rows of `accounts`."""
+    recent = (F.col("valid_from") >= F.lit(base.date)) | (F.col("ingest_seq") > F.lit(base.ingest_seq))
+    return known_rows(lake, ACCOUNTS, as_of.ingest_seq).where(recent)
 
 
 def identities(lake: Lake, day: date) -> DataFrame:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from persona_spark.identity.accounts import identities
+from persona_spark.identity.accounts import identities, stated_since
 from persona_spark.lake.known import known_rows
 from persona_spark.schema import ACCOUNTS
 
@@ -55,10 +55,8 @@ def relinked(lake: Lake, as_of: AsOf, base: AsOf, keys: DataFrame) -> DataFrame:
     Returns:
         Column account_id, distinct.
     """
-    valid_from = F.col("valid_from")
-    new = (valid_from >= F.lit(base.date)) | (F.col("ingest_seq") > F.lit(base.ingest_seq))
-    versions = known_rows(lake, ACCOUNTS, as_of.ingest_seq)
-    stating = versions.where(new & (valid_from < F.lit(as_of.date))).select("account_id").distinct().localCheckpoint()
+    in_force = F.col("valid_from") < F.lit(as_of.date)
+    stating = stated_since(lake, as_of, base).where(in_force).select("account_id").distinct().localCheckpoint()
     now = keys.join(stating, "account_id", "left_semi")
     before = account_keys(lake, base).join(stating, "account_id", "left_semi")
     differing = now.exceptAll(before).unionByName(before.exceptAll(now)).localCheckpoint()

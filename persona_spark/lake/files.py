@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from persona_spark.errors import LakeError
-from persona_spark.lake.tables import CONFLICTS
+from persona_spark.lake.tables import alone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from persona_spark.lake.tables import Lake
     from persona_spark.schema import Table
 
@@ -22,6 +19,8 @@ SMALLEST_RETENTION_DAYS = 7
 """What Delta holds to be safe for readers and writers that are under way."""
 
 _LISTING = "spark.sql.sources.parallelPartitionDiscovery.parallelism"
+_RUN = ("a run", "run upkeep when none is under way")
+"""Who else changes tables during upkeep, and what then is to be done."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ def compact(lake: Lake, table: Table, most: int) -> int:
     if table.partition_by:
         values = ", ".join(f"'{value}'" for value in crowded)
         builder = builder.where(f"{table.partition_by[0]} IN ({values})")
-    with _alone(table):
+    with alone(table, *_RUN):
         builder.executeCompaction()
     return len(crowded)
 
@@ -66,17 +65,9 @@ def purge(lake: Lake, table: Table) -> int:
     """
     if "deletionVectors" not in lake.native(table).detail().select("tableFeatures").collect()[0].tableFeatures:
         return 0
-    with _alone(table):
+    with alone(table, *_RUN):
         done = lake.spark.sql(f"REORG TABLE {lake.sql_name(table)} APPLY (PURGE)").select("metrics.numFilesRemoved").collect()
     return int(done[0][0])
-
-
-@contextmanager
-def _alone(table: Table) -> Iterator[None]:
-    try:
-        yield
-    except CONFLICTS as error:
-        raise LakeError(f"table {table.name} was changed by a run at the same time: run upkeep when none is under way") from error
 
 
 def vacuum(lake: Lake, table: Table, days: int) -> None:

@@ -5,6 +5,7 @@ Every write is one commit, and writing the same again leaves the same content, s
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -26,6 +27,7 @@ from persona_spark.lake.contract import check_stored, enforce, struct_of
 from persona_spark.lake.folder import plain_path
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from pyspark.sql import DataFrame, SparkSession
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from persona_spark.lake.mark import Mark
     from persona_spark.schema import Table
 
-CONFLICTS = (
+_CONFLICTS = (
     ConcurrentAppendException,
     ConcurrentDeleteDeleteException,
     ConcurrentDeleteReadException,
@@ -48,6 +50,19 @@ CONFLICTS = (
 _DELETION_VECTORS = "delta.enableDeletionVectors"
 _RECENT = 20
 """Commits among which a writer looks for its own: others may have followed it, such as those of upkeep."""
+
+
+@contextmanager
+def alone(table: Table, other: str = "another writer", todo: str = "run again") -> Iterator[None]:
+    """Say in words when Delta finds that somebody else changed the table while it was being written.
+
+    Raises:
+        LakeError: naming the table, `other` who changed it, and what is `todo`.
+    """
+    try:
+        yield
+    except _CONFLICTS as error:
+        raise LakeError(f"table {table.name} was changed by {other} at the same time: {todo}") from error
 
 
 class Lake:
@@ -135,14 +150,11 @@ class Lake:
             LakeError: when another writer changed the table meanwhile.
         """
         same = " AND ".join(f"new.`{name}` <=> old.`{name}`" for name in table.key)
-        try:
+        with alone(table):
             self.create(table)
             merge = self.native(table).alias("old").merge(enforce(df, table).alias("new"), same).whenNotMatchedInsertAll()
             # The merge's own count: the table's history may show a commit that another writer made meanwhile.
             return int(merge.execute().select("num_inserted_rows").collect()[0][0])
-        except CONFLICTS as error:
-            msg = f"table {table.name} was changed by another writer at the same time: run again"
-            raise LakeError(msg) from error
 
     def create(self, table: Table) -> None:
         """Create the table, empty, with comments, NOT NULL and partitions; one that exists is only held to the contract's types.
@@ -179,10 +191,8 @@ class Lake:
         """
         if not self.exists(table):
             return
-        try:
+        with alone(table):
             self.native(table).delete(condition)
-        except CONFLICTS as error:
-            raise LakeError(f"table {table.name} was changed by another writer at the same time: run again") from error
 
     def delete_matching(self, keys: DataFrame, table: Table, within: str) -> None:
         """Remove the rows whose values stand in `keys`, a frame of some of the table's columns, in one commit.
@@ -199,11 +209,9 @@ class Lake:
         if not self.exists(table):
             return
         same = " AND ".join([within, *(f"old.`{name}` = gone.`{name}`" for name in keys.columns)])
-        try:
+        with alone(table):
             self._enable_deletion_vectors(table)
             self.native(table).alias("old").merge(keys.distinct().alias("gone"), same).whenMatchedDelete().execute()
-        except CONFLICTS as error:
-            raise LakeError(f"table {table.name} was changed by another writer at the same time: run again") from error
 
     def table_id(self, table: Table) -> str:
         """Delta's id of the table: another one whenever the table is made anew."""
@@ -231,15 +239,12 @@ class Lake:
         name = uuid4().hex
         options = {**options, "userMetadata": name, **(mark.options if mark else {}), **({"optimizeWrite": "false"} if table.as_is else {})}
         writer = df.write.format("delta").mode("overwrite").options(**options).partitionBy(*table.partition_by)
-        try:
+        with alone(table):
             self.create(table)
             if self.schema is None:
                 writer.save(self.location(table))
             else:
                 writer.saveAsTable(self.location(table))
-        except CONFLICTS as error:
-            msg = f"table {table.name} was changed by another writer at the same time: run again"
-            raise LakeError(msg) from error
         return self._rows_written(table, name, mark)
 
     def _rows_written(self, table: Table, name: str, mark: Mark | None) -> int:

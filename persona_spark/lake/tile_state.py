@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from persona_spark.lake.tables import Lake
     from persona_spark.schema import Table
 
-EVER = ((date(1000, 1, 1), date(9999, 12, 31)),)
-"""All dates that an event can have."""
+EVER = (date(1000, 1, 1), date(9999, 12, 31))
+"""All dates that an event can have, a half-open range."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def active_days(lake: Lake, ingest_seq: int, ranges: Sequence[tuple[date, date]]
     Args:
         lake: the lake.
         ingest_seq: what was known.
-        ranges: half-open ranges of dates; `EVER` for all of them.
+        ranges: half-open ranges of dates, such as `EVER`.
 
     Returns:
         Columns account_id, event_date, first_seq (the first ingest that brought an event); several rows a day.
