@@ -23,6 +23,7 @@ from persona_spark.config.features_columns import (
 from persona_spark.config.features_parts import LOGS, parts
 from persona_spark.config.tile_tables import user_features_table
 from persona_spark.errors import LakeError, UsageError
+from persona_spark.lake.daily import SCORES, SEGMENTS, TAGS, check_day
 from persona_spark.schema import MONEY, USER_SCORES, USER_SEGMENTS, USER_TAGS
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["profile_frame", "published", "user_features_table"]
 
-PARTS = ("scores", "tags", "segments")
+PARTS = {"scores": SCORES, "tags": TAGS, "segments": SEGMENTS}
 _MINOR_UNITS = 100
 _MINOR_UNIT = Decimal("0.01")
 """Spark divides decimals through forty digits; a product is exact, and much less work."""
@@ -58,13 +59,16 @@ def profile_frame(lake: Lake, conf: Conf, as_of: AsOf, parts: Collection[str] = 
 
     Raises:
         UsageError: for a part that does not exist.
-        LakeError: when there are no features as of the day, or they know another ingest or were computed by other definitions.
+        LakeError: when there are no features as of the day, or they know another ingest or were computed by other definitions,
+            or when this holds for a part.
     """
     unknown = sorted(set(parts) - set(PARTS))
     if unknown:
         raise UsageError(f"a profile has no part {', '.join(unknown)}: choose from {', '.join(PARTS)}")
     spec, day = conf.features, as_of.date
     raw = _features(lake, spec, as_of)
+    for part in (PARTS[name] for name in PARTS if name in parts):
+        check_day(lake, part, conf, as_of)
     frame = published(raw, spec)
     if "scores" in parts:
         frame = frame.join(_at(lake, USER_SCORES, day), "user_id", "left")

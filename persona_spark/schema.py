@@ -352,6 +352,18 @@ FEATURES_STATE = Table(
     key=("as_of",),
 )
 
+DAY_STATE = Table(
+    "day_state",
+    "Days of `identity`, `user_scores`, `user_tags` and `user_segments` that are whole, their histories too, one row a table and day.",
+    (
+        Column("table_name", "string", "The table.", nullable=False),
+        _AS_OF,
+        Column("ingest_seq", "bigint", "What was known; null when the run did not end and another one only made the history whole."),
+        Column("definition", "string", "Hash of the definitions and of the code that made the rows; null likewise."),
+    ),
+    key=("table_name", "as_of"),
+)
+
 EXPIRED_DAY = Table(
     "expired_day",
     "Days that upkeep removed from `identity` and `user_tags`, one row a table and day; they may have been computed again since.",

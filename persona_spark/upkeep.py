@@ -15,6 +15,7 @@ from persona_spark.profiles.tables import user_profile_history_table, user_profi
 from persona_spark.projection import user_features_table
 from persona_spark.schema import (
     ACCOUNTS,
+    DAY_STATE,
     EVENTS,
     EXPIRED_DAY,
     FEATURES_STATE,
@@ -47,7 +48,8 @@ if TYPE_CHECKING:
 
 _FIXED = (
     EVENTS, RETRACTIONS, ACCOUNTS, ITEMS, QUARANTINE, INGEST, INGEST_FILE, INGEST_TURN, IDENTITY, USER_ALIAS, TILE_STATE, FEATURES_STATE,
-    USER_SCORES, USER_TAGS, TAG_HISTORY, USER_SEGMENTS, SEGMENT_MODEL, SEGMENT_CARD, PROFILE_RELEASE, EXPIRED_DAY, RUN_LOG,
+    USER_SCORES, USER_TAGS, TAG_HISTORY, USER_SEGMENTS, SEGMENT_MODEL, SEGMENT_CARD, PROFILE_RELEASE, DAY_STATE, EXPIRED_DAY,
+    RUN_LOG,
 )  # fmt: skip
 
 

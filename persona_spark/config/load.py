@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from pydantic import ValidationError
 
@@ -19,6 +19,8 @@ from persona_spark.config.tags import TagsSpec
 from persona_spark.errors import ConfigError, Fault
 
 SpecT = TypeVar("SpecT", bound=Strict)
+Spec = Literal["features", "scores", "tags", "segments"]
+"""A file of definitions that decide what a profile says."""
 
 _FILES = ("sources", "features", "scores", "tags", "segments")
 _STAND_IN = {"name": "unknown", "lake": {"path": "lake", "zone": "UTC", "currency": "USD"}}
@@ -53,8 +55,13 @@ class Conf:
 
     def spec_hash(self) -> str:
         """Hash of the definitions that decide what a profile says: features, scores, tags, segments, zone and currency."""
+        return self.digest_of("features", "scores", "tags", "segments")
+
+    def digest_of(self, *names: Spec) -> str:
+        """Hash of some of these definitions, zone and currency."""
         lake = self.main.lake
-        parts = [lake.zone, lake.currency, *(spec.digest() for spec in (self.features, self.scores, self.tags, self.segments))]
+        specs: dict[Spec, Strict] = {"features": self.features, "scores": self.scores, "tags": self.tags, "segments": self.segments}
+        parts = [lake.zone, lake.currency, *(specs[name].digest() for name in names)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

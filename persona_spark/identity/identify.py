@@ -10,6 +10,7 @@ from persona_spark.identity.accounts import accounts_base, identities, known_acc
 from persona_spark.identity.components import founders
 from persona_spark.identity.links import LARGEST_GROUP, account_keys, key_sizes, relinked
 from persona_spark.lake.code import IDENTITY_CODE, code_version
+from persona_spark.lake.daily import IDENTITIES, mark_day, unmark_days
 from persona_spark.lake.days import expired_days
 from persona_spark.lake.result import StageResult
 from persona_spark.schema import IDENTITY, USER_ALIAS
@@ -29,16 +30,18 @@ def user_id_of(account_id: Column) -> Column:
     return F.concat(F.lit("u_"), F.substring(F.sha2(account_id, 256), 1, 24))
 
 
-def identify(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:  # noqa: ARG001 - every stage takes the configuration
-    """Write `identity` of as_of, and `user_alias` of as_of and of the next later one that exists.
+def identify(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:
+    """Write `identity` of as_of, and `user_alias` of as_of and of the next later one that exists, then its row of `day_state`.
 
     Accounts that share a link key, directly or through others, are one user; the founder is the account with the lowest
     (first ingest_seq, account_id). Keys that more than `LARGEST_GROUP` accounts share are ignored and counted. Which accounts there
     are and who is behind them is taken over from the `accounts_base`; anew are new accounts and users of whom a key came or went.
     """
     known, notes = _identities(lake, as_of)
+    unmark_days(lake, IDENTITIES.table, as_of.date)
     rows = lake.replace_where(known, IDENTITY, _on(as_of.date))
-    changed = write_aliases(lake, as_of.date)
+    mark_day(lake, IDENTITIES, conf, as_of, lambda day: write_aliases(lake, day))
+    changed = lake.read(USER_ALIAS).where(F.col("as_of") == F.lit(as_of.date)).count()
     users = identities(lake, as_of.date).select(F.count_distinct("user_id")).collect()[0][0]
     return StageResult(rows_in=rows, rows_out=rows, notes={"users": users, **notes, "changed_user_ids": changed})
 
@@ -77,8 +80,8 @@ def _groups(keys: DataFrame, anew: DataFrame, accounts: DataFrame) -> tuple[Data
     return anew.join(labels, on="account_id", how="left").select("account_id", founder.alias("founder")), rounds
 
 
-def write_aliases(lake: Lake, day: date) -> int:
-    """Compare the identities of `day` and of the next later day with the ones before them; returns the changes of `day`.
+def write_aliases(lake: Lake, day: date) -> None:
+    """Compare the identities of `day` and of the next later day with the ones before them.
 
     The later day is written again because `day` may have been filled in before it.
     """
@@ -87,7 +90,6 @@ def write_aliases(lake: Lake, day: date) -> int:
     for current in [day] if later is None else [day, later]:
         before = days.where(F.col("as_of") < F.lit(current)).agg(F.max("as_of")).collect()[0][0]
         lake.replace_where(_changes(lake, before, current), USER_ALIAS, _on(current))
-    return lake.read(USER_ALIAS).where(F.col("as_of") == F.lit(day)).count()
 
 
 def _changes(lake: Lake, before: date | None, day: date) -> DataFrame:

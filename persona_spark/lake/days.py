@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from persona_spark.config.tile_tables import user_features_table
+from persona_spark.lake.daily import unmark_days
 from persona_spark.schema import EXPIRED_DAY, FEATURES_STATE, IDENTITY, USER_SCORES, USER_SEGMENTS, USER_TAGS
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ def _remove(lake: Lake, table: Table, limit: date, stay: Collection[date]) -> tu
             # Written down first: of a day that is there, nobody asks whether it expired.
             record = _recorded(lake.read(table).where(condition), table)
             lake.replace_where(record, EXPIRED_DAY, f"table_name = '{table.name}' AND {condition}")
+        unmark_days(lake, table, *gone)
         lake.delete(table, condition)
     return gone
 

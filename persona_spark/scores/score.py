@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
+from persona_spark.lake.daily import SCORES, mark_day, unmark_days
 from persona_spark.lake.result import StageResult
 from persona_spark.projection import profile_frame
 from persona_spark.schema import USER_SCORES
@@ -24,13 +25,15 @@ if TYPE_CHECKING:
 def score(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:
     """Score all users of `user_features` at as_of, for all of them: quintiles depend on everybody.
 
-    Writes `user_scores`, partition as_of, in one commit.
+    Writes `user_scores`, partition as_of, in one commit, and its row of `day_state`.
 
     Raises:
         LakeError: when the features of as_of have not been computed.
     """
     profiles = profile_frame(lake, conf, as_of)
+    unmark_days(lake, SCORES.table, as_of.date)
     rows = lake.replace_where(scores(profiles, conf.scores), USER_SCORES, f"as_of = '{as_of.date}'")
+    mark_day(lake, SCORES, conf, as_of)
     return StageResult(rows, rows)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from persona_spark.errors import ModelError
+from persona_spark.lake.daily import SEGMENTS, mark_day, unmark_days
 from persona_spark.lake.result import StageResult
 from persona_spark.projection import profile_frame
 from persona_spark.schema import USER_SEGMENTS
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def assign(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:
-    """Write the segment of every user that the live model covers, in one commit for `as_of`.
+    """Write the segment of every user that the live model covers, in one commit for `as_of`, and then its row of `day_state`.
 
     Without a live model nobody has a segment: that is what a configuration that never trains asks for, and what a first
     model that fails its gates leaves behind.
@@ -34,16 +35,22 @@ def assign(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:
     """
     users = profile_frame(lake, conf, as_of, parts=("scores", "tags"))
     model = champion(lake)
-    condition = f"as_of = DATE'{as_of.date}'"
     if model is None:
         note = _without_model(lake, conf)
-        lake.replace_where(lake.read(USER_SEGMENTS).limit(0), USER_SEGMENTS, condition)
+        _write(lake, conf, as_of, lake.read(USER_SEGMENTS).limit(0))
         return StageResult(0, 0, {"model": note}, skipped=True)
     check_fits(model, conf.segments)
     check_columns(model, users.columns)
     rows_in = users.count()
-    written = lake.replace_where(assigned(users, model), USER_SEGMENTS, condition)
+    written = _write(lake, conf, as_of, assigned(users, model))
     return StageResult(rows_in, written, {"model": model.model_version, "without segment": rows_in - written})
+
+
+def _write(lake: Lake, conf: Conf, as_of: AsOf, rows: DataFrame) -> int:
+    unmark_days(lake, SEGMENTS.table, as_of.date)
+    written = lake.replace_where(rows, USER_SEGMENTS, f"as_of = DATE'{as_of.date}'")
+    mark_day(lake, SEGMENTS, conf, as_of)
+    return written
 
 
 def assigned(users: DataFrame, model: SegmentModel) -> DataFrame:

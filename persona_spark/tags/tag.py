@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from persona_spark.lake.daily import TAGS, mark_day, unmark_days
 from persona_spark.lake.days import expired_days
 from persona_spark.lake.result import StageResult
 from persona_spark.projection import profile_frame
@@ -25,20 +26,23 @@ if TYPE_CHECKING:
 def tag(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:
     """Evaluate all tags for all users of as_of.
 
-    Writes `user_tags` and `tag_history`, partition as_of, each in one commit. When a later as_of has been tagged before, its part
-    of `tag_history` is written anew in the same commit: what it gained and lost is told against the as_of before it.
+    Writes `user_tags` and `tag_history`, partition as_of, each in one commit, and then its row of `day_state`. When a later as_of has
+    been tagged before, its part of `tag_history` is written anew in the same commit: what it gained and lost is told against the as_of
+    before it. So is that of an as_of whose run did not end.
 
     Raises:
-        LakeError: when the features of as_of have not been computed.
+        LakeError: when the features or the scores of as_of have not been computed from what is known now.
     """
     profiles = profile_frame(lake, conf, as_of, parts=("scores",))
+    unmark_days(lake, TAGS.table, as_of.date)
     rows = lake.replace_where(evaluate(profiles, conf.tags), USER_TAGS, f"as_of = '{as_of.date}'")
-    changes = _write_changes(lake, as_of.date)
+    mark_day(lake, TAGS, conf, as_of, lambda day: _write_changes(lake, day))
+    changes = lake.read(TAG_HISTORY).where(F.col("as_of") == F.lit(as_of.date)).count()
     return StageResult(profiles.count(), rows, {"tags": len(conf.tags.tags), "changes": changes})
 
 
-def _write_changes(lake: Lake, day: date) -> int:
-    """Write what `day` and the as_of after it gained and lost; returns the changes of `day`."""
+def _write_changes(lake: Lake, day: date) -> None:
+    """Write what `day` and the as_of after it gained and lost."""
     before, after = _neighbours(lake, day)
     now = _rows(lake, day)
     changes = changes_between(_held(lake, before), now, day)
@@ -47,7 +51,6 @@ def _write_changes(lake: Lake, day: date) -> int:
     # In one commit: what was held at an as_of that expired is told by the history alone, so no kill may leave half of a change in it.
     days = ", ".join(f"DATE'{one}'" for one in (day, after) if one is not None)
     lake.replace_where(changes, TAG_HISTORY, f"as_of IN ({days})")
-    return lake.read(TAG_HISTORY).where(F.col("as_of") == F.lit(day)).count()
 
 
 def _neighbours(lake: Lake, day: date) -> tuple[date | None, date | None]:

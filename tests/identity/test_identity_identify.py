@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from nights import KilledError, killed_after
 
 from persona_spark.identity.identify import identify
 from persona_spark.identity.links import LARGEST_GROUP
@@ -138,6 +139,18 @@ def test_a_merge_and_its_undoing_are_written_down(lake: Lake) -> None:
     assert aliases(lake) == [merge, parting]
     run(lake, 7, 1)
     assert aliases(lake) == [merge, parting]
+
+
+@pytest.mark.parametrize("writes", [2, 3])
+def test_a_killed_day_leaves_no_gap_in_what_is_written_down(memory: MemoryLake, writes: int) -> None:
+    """Killed after its rows, and after its changes."""
+    add_accounts(memory, [("t:1", 0, ["k"], 1, "s"), ("t:2", 0, ["q"], 1, "s"), ("t:2", 5, ["k"], 1, "s")])
+    run(memory, 3, 1)
+    with pytest.raises(KilledError):
+        run(killed_after(memory, writes), 7, 1)
+    assert len(aliases(memory)) == writes - 2
+    run(memory, 12, 1)
+    assert aliases(memory) == [(day(7), "t:2", user("t:2"), user("t:1"))]
 
 
 def test_a_correction_that_arrives_later_parts_accounts_of_the_same_day(lake: Lake) -> None:

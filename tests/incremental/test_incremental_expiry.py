@@ -17,6 +17,7 @@ from settings import settings_of
 from persona_spark.features import plan
 from persona_spark.identity.identify import identify
 from persona_spark.lake.contract import struct_of
+from persona_spark.lake.daily import SCORES, mark_day
 from persona_spark.lake.days import day_tables, expire_days
 from persona_spark.lake.memory import MemoryLake
 from persona_spark.lake.tables import Lake
@@ -94,6 +95,7 @@ class Twins:
                 identify(lake, conf, AsOf(day, self.seq))
             write_features(lake, conf, day, {user: {**stated, "ingest_seq": self.seq} for user, stated in held.items()})
             put(lake, USER_SCORES, scores, condition)
+            mark_day(lake, SCORES, conf, AsOf(day, self.seq))
             tag(lake, conf, AsOf(day, self.seq))
 
     def expire(self, kept: int, lake: Lake | None = None) -> dict[str, tuple[date, ...]]:
@@ -114,9 +116,9 @@ def test_history_is_told_as_with_all_days_there_back_in_time_and_after_kills(spa
         twins.night(offset)
     gone = {USER_ALIAS: on(2), TAG_HISTORY: on(1)}
     assert all(day in days(twins.whole, table) for table, day in gone.items()), "too little changes for the comparison to say anything"
-    # After the rows of features and scores, and the record of tags: the rows of tags, segments and identity are still there.
+    # After the mark and the rows of features and scores, and the record of tags: the rows of tags, segments and identity are still there.
     with pytest.raises(KilledError):
-        twins.expire(4, killed_after(twins.expiring, 3))
+        twins.expire(4, killed_after(twins.expiring, 5))
     assert (days(twins.expiring, USER_SCORES), on(1) in days(twins.expiring, USER_TAGS)) == ({on(4), on(8)}, True)
     twins.night(1)
     twins.check()

@@ -22,7 +22,7 @@ from persona_spark.profiles import Profiles, ledger, profile_of
 from persona_spark.profiles.ledger import Release, record, release_id
 from persona_spark.profiles.publish import is_current, publish, repair, rollback, withdraw
 from persona_spark.profiles.tables import user_profile_history_table, user_profile_table
-from persona_spark.schema import IDENTITY, PROFILE_RELEASE, USER_TAGS
+from persona_spark.schema import DAY_STATE, IDENTITY, PROFILE_RELEASE, USER_TAGS
 from persona_spark.time import AsOf
 
 if TYPE_CHECKING:
@@ -136,6 +136,18 @@ def test_run_after_kills_equals_one_without(
     at_rest = versions(lake)
     again = publish(lake, conf, SECOND)
     assert (again.skipped, again.notes["release"], versions(lake)) == (True, second, at_rest)
+
+
+@pytest.mark.parametrize(("table", "command"), [("user_scores", "score"), ("user_tags", "tag"), ("user_segments", "segments assign")])
+def test_parts_that_a_run_did_not_end_are_not_published(
+    spark: SparkSession, published_once: Path, tmp_path: Path, table: str, command: str
+) -> None:
+    lake = copy_of(spark, published_once, tmp_path)
+    old = content(lake)
+    lake.delete(DAY_STATE, f"table_name = '{table}' AND as_of = DATE'{SECOND.date}'")
+    with pytest.raises(LakeError, match=rf"{table} as of 2018-01-02 was not made.*run persona {command} --as-of 2018-01-02 first"):
+        publish(lake, small_conf(), SECOND)
+    assert content(lake) == old
 
 
 def test_failed_audit_leaves_the_serving_release(spark: SparkSession, published_once: Path, tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def users_of(spark: SparkSession, people: pd.DataFrame) -> DataFrame:
 def conf_of(spec: SegmentsSpec = SPEC, mlflow_conf: MlflowConf | None = None) -> Conf:
     settings = mlflow_conf or MlflowConf()
     main = SimpleNamespace(name="shop", segments="segments.yaml", lake=SimpleNamespace(currency="CNY"), mlflow=settings)
-    return cast("Conf", SimpleNamespace(main=main, segments=spec, spec_hash=spec.digest))
+    return cast("Conf", SimpleNamespace(main=main, segments=spec, spec_hash=spec.digest, digest_of=lambda *_: spec.digest()))
 
 
 @pytest.fixture(scope="module")

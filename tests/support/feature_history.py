@@ -94,7 +94,12 @@ def load_spec() -> FeaturesSpec:
 
 def conf_of(spec: FeaturesSpec) -> Conf:
     """What tiles, features and the projection read of a configuration."""
-    return cast("Conf", SimpleNamespace(features=spec, main=SimpleNamespace(lake=SimpleNamespace(zone=ZONE, currency="USD"))))
+    return cast(
+        "Conf",
+        SimpleNamespace(
+            features=spec, digest_of=lambda *_: spec.digest(), main=SimpleNamespace(lake=SimpleNamespace(zone=ZONE, currency="USD"))
+        ),
+    )
 
 
 def at(day: date, hour: int = 12, minute: int = 0) -> datetime:

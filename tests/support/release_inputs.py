@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from profile_rows import feature_rows, small_conf
 
 from persona_spark.config.tile_tables import user_features_table
+from persona_spark.lake import daily
 from persona_spark.lake.contract import struct_of
 from persona_spark.lake.tables import Lake
 from persona_spark.profiles.publish import publish
@@ -104,6 +105,9 @@ def write_days(lake: Lake, conf: Conf, *days: date) -> None:
     put(lake, USER_TAGS, [{**row, "tag": tag} for row in at for tag in TAGS.get(str(row["user_id"]), ())], condition)
     segment = {"segment_id": 1, "segment_name": "night shoppers", "distance": 0.5, "model_version": MODEL}
     put(lake, USER_SEGMENTS, [{**row, **segment} for row in at if row["user_id"] != "cem"], condition)
+    for day in days:
+        for made in (daily.SCORES, daily.TAGS, daily.SEGMENTS):
+            daily.mark_day(lake, made, conf, AsOf(day, 1))
 
 
 def build_inputs(spark: SparkSession, folder: Path) -> Path:

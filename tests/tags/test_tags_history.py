@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from functools import reduce
 from typing import TYPE_CHECKING
 
 import pytest
+from nights import KilledError, killed_after
 from profile_rows import feature_rows, small_conf, write_features
 from pyspark.sql import functions as F
 
 from persona_spark.config.tile_tables import user_features_table
 from persona_spark.errors import LakeError
 from persona_spark.lake.contract import struct_of
+from persona_spark.lake.daily import SCORES, TAGS, check_day, mark_day
 from persona_spark.schema import TAG_HISTORY, USER_SCORES, USER_TAGS
 from persona_spark.tags.tag import tag
 from persona_spark.time import AsOf
@@ -43,6 +46,8 @@ def prepared(lake: Lake) -> Lake:
     same = {**blank, "rfm_segment": "lost", "lifecycle_stage": "active"}
     rows = [{**same, "as_of": day, "user_id": user} for day, users in USERS.items() for user in users]
     lake.replace(lake.spark.createDataFrame([tuple(row.values()) for row in rows], struct_of(USER_SCORES)), USER_SCORES)
+    for day in USERS:
+        mark_day(lake, SCORES, conf, AsOf(day, 1))
     return lake
 
 
@@ -67,6 +72,32 @@ def test_history_is_the_same_in_whatever_order_days_are_run_and_however_often(pr
         run(prepared, day)
     assert history(prepared) == EXPECTED
     assert prepared.read(USER_TAGS).where(F.col("as_of") == F.lit(THIRD)).count() == 5
+
+
+@pytest.mark.parametrize("writes", [1, 2, 3])
+def test_a_killed_day_leaves_no_gap_in_the_history(prepared: Lake, writes: int) -> None:
+    """Killed after its mark was taken away, after its rows, after its history."""
+    run(prepared, FIRST)
+    with pytest.raises(KilledError):
+        tag(killed_after(prepared, writes), small_conf(), AsOf(SECOND, 1))
+    run(prepared, THIRD)
+    assert (history(prepared) == EXPECTED) == (writes > 1), "a day without rows was never there"
+    with pytest.raises(LakeError, match=r"user_tags as of 2018-01-02 was not made, or the run that made it did not end: run persona tag"):
+        check_day(prepared, TAGS, small_conf(), AsOf(SECOND, 1))
+    run(prepared, SECOND)
+    assert history(prepared) == EXPECTED
+    check_day(prepared, TAGS, small_conf(), AsOf(SECOND, 1))
+
+
+def test_scores_of_another_ingest_or_by_other_definitions_are_refused(prepared: Lake) -> None:
+    conf = small_conf()
+    write_features(prepared, conf, FIRST, {"keeps": {"ingest_seq": 2}})
+    with pytest.raises(LakeError, match=r"user_scores as of 2018-01-01 knows ingest 1, not 2: run persona score --as-of 2018-01-01 first"):
+        tag(prepared, conf, AsOf(FIRST, 2))
+    stages = conf.scores.lifecycle[::-1]
+    other = replace(conf, scores=conf.scores.model_copy(update={"lifecycle": stages}))
+    with pytest.raises(LakeError, match=r"was made by other definitions or other code than those in use: run persona score"):
+        tag(prepared, other, AsOf(SECOND, 1))
 
 
 def test_day_on_which_nobody_holds_a_tag_counts(prepared: Lake) -> None:
