@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from pyspark.sql import SparkSession
 from xdist.scheduler import LoadScopeScheduling
 
 from persona_spark.lake.memory import MemoryLake
@@ -15,13 +16,15 @@ from persona_spark.lake.tables import Lake
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pyspark.sql import SparkSession
     from small_shop import SmallLake
     from xdist.remote import Producer
 
 
 SMALL_LAKE = ("test_e2e_kill.py", "test_packaging_docs.py", "test_packaging_notebooks.py")
 """The files whose tests use `small_lake`, which takes minutes to make."""
+
+_SETTINGS: dict[str, str] = {}
+"""Those of the one session, once there is one."""
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -57,8 +60,20 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
             "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
         },
     )
+    _SETTINGS.update(session.conf.getAll)
     yield session
     session.stop()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _same_settings_for_all() -> Iterator[None]:
+    """Notebooks, pages and commands that run in this process build a session, which gives the one of the tests other settings."""
+    from settings import restore  # noqa: PLC0415 - lies in a folder that pytest adds to the path
+
+    yield
+    active = SparkSession.getActiveSession()
+    if active and _SETTINGS:
+        restore(active, _SETTINGS)
 
 
 @pytest.fixture

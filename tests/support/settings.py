@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from pyspark.errors import AnalysisException
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from pyspark.sql import SparkSession
 
@@ -25,3 +27,15 @@ def settings_of(spark: SparkSession, settings: dict[str, str]) -> Iterator[None]
                 spark.conf.unset(name)
             else:
                 spark.conf.set(name, str(old))
+
+
+def restore(spark: SparkSession, settings: Mapping[str, str]) -> None:
+    """Give the session all of these settings and no others: `build_session` sets its own on one that is active."""
+    now = dict(spark.conf.getAll)
+    for name in (name for name in {*settings, *now} if settings.get(name) != now.get(name)):
+        # What is fixed when a session starts is told with another value here, but never used.
+        with suppress(AnalysisException):
+            if name in settings:
+                spark.conf.set(name, settings[name])
+            else:
+                spark.conf.unset(name)
