@@ -23,7 +23,8 @@ from persona_spark.config.features_columns import (
 from persona_spark.config.features_parts import LOGS, parts
 from persona_spark.config.tile_tables import user_features_table
 from persona_spark.errors import LakeError, UsageError
-from persona_spark.lake.daily import SCORES, SEGMENTS, TAGS, check_day
+from persona_spark.lake.code import FEATURE_CODE, code_version
+from persona_spark.lake.day_state import SCORES, SEGMENTS, TAGS, check_day
 from persona_spark.schema import MONEY, USER_SCORES, USER_SEGMENTS, USER_TAGS
 
 if TYPE_CHECKING:
@@ -59,8 +60,8 @@ def profile_frame(lake: Lake, conf: Conf, as_of: AsOf, parts: Collection[str] = 
 
     Raises:
         UsageError: for a part that does not exist.
-        LakeError: when there are no features as of the day, or they know another ingest or were computed by other definitions,
-            or when this holds for a part.
+        LakeError: when there are no features as of the day, or they know another ingest or were computed by other definitions or
+            code; when a part was not made from this, or by a run that did not end.
     """
     unknown = sorted(set(parts) - set(PARTS))
     if unknown:
@@ -102,11 +103,11 @@ def published(raw: DataFrame, spec: FeaturesSpec) -> DataFrame:
 def _features(lake: Lake, spec: FeaturesSpec, as_of: AsOf) -> DataFrame:
     day, todo = as_of.date, f"run persona features --as-of {as_of.date} first"
     raw = lake.require(user_features_table(spec), todo).where(F.col("as_of") == F.lit(day))
-    first = raw.select("definition", "ingest_seq").limit(1).collect()
+    first = raw.select("definition", "code", "ingest_seq").limit(1).collect()
     if not first:
         raise LakeError(f"user_features has no rows as of {day}: {todo}")
-    if first[0].definition != spec.value_digest():
-        raise LakeError(f"user_features as of {day} was computed by other definitions than those in use: {todo}")
+    if (first[0].definition, first[0].code) != (spec.value_digest(), code_version(FEATURE_CODE)):
+        raise LakeError(f"user_features as of {day} was computed by other definitions or other code than those in use: {todo}")
     if first[0].ingest_seq != as_of.ingest_seq:
         raise LakeError(f"user_features as of {day} knows ingest {first[0].ingest_seq}, not {as_of.ingest_seq}: {todo}")
     return raw

@@ -354,14 +354,15 @@ FEATURES_STATE = Table(
 
 DAY_STATE = Table(
     "day_state",
-    "Days of `identity`, `user_scores`, `user_tags` and `user_segments` that are whole, their histories too, one row a table and day.",
+    "Whether days of `identity`, `user_scores`, `user_tags` and `user_segments` are whole, their histories too, one row a table and day.",
     (
         Column("table_name", "string", "The table.", nullable=False),
         _AS_OF,
-        Column("ingest_seq", "bigint", "What was known; null when the run did not end and another one only made the history whole."),
+        Column("ingest_seq", "bigint", "What was known; null when a run began the day and has not ended it."),
         Column("definition", "string", "Hash of the definitions and of the code that made the rows; null likewise."),
     ),
     key=("table_name", "as_of"),
+    partition_by=("table_name",),
 )
 
 EXPIRED_DAY = Table(

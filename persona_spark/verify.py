@@ -17,6 +17,7 @@ from persona_spark.features.compute import compute_features
 from persona_spark.identity.identify import identify
 from persona_spark.lake.code import code_version
 from persona_spark.lake.contract import struct_of
+from persona_spark.lake.day_state import SEGMENTS, end_day
 from persona_spark.lake.memory import MemoryLake
 from persona_spark.profiles.ledger import PUBLISHED, last_entry, serving_entry
 from persona_spark.profiles.publish import release_frame
@@ -132,6 +133,8 @@ def recomputed(memory: MemoryLake, conf: Conf, as_of: AsOf, release_id: str) -> 
         stage(memory, conf, as_of)
     if memory.exists(SEGMENT_MODEL):
         assign(memory, conf, as_of)
+    else:
+        end_day(memory, SEGMENTS, conf, as_of)
     return release_frame(memory, conf, as_of, release_id)
 
 

@@ -19,7 +19,7 @@ from persona_spark.config.tags import TagsSpec
 from persona_spark.errors import ConfigError, Fault
 
 SpecT = TypeVar("SpecT", bound=Strict)
-Spec = Literal["features", "scores", "tags", "segments"]
+SpecName = Literal["features", "scores", "tags", "segments"]
 """A file of definitions that decide what a profile says."""
 
 _FILES = ("sources", "features", "scores", "tags", "segments")
@@ -57,11 +57,10 @@ class Conf:
         """Hash of the definitions that decide what a profile says: features, scores, tags, segments, zone and currency."""
         return self.digest_of("features", "scores", "tags", "segments")
 
-    def digest_of(self, *names: Spec) -> str:
+    def digest_of(self, *names: SpecName) -> str:
         """Hash of some of these definitions, zone and currency."""
         lake = self.main.lake
-        specs: dict[Spec, Strict] = {"features": self.features, "scores": self.scores, "tags": self.tags, "segments": self.segments}
-        parts = [lake.zone, lake.currency, *(specs[name].digest() for name in names)]
+        parts = [lake.zone, lake.currency, *(getattr(self, name).digest() for name in names)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

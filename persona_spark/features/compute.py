@@ -17,6 +17,7 @@ from persona_spark.features.plan import feature_plan, is_made
 from persona_spark.features.users import accounts_of, numbered
 from persona_spark.lake.code import FEATURE_CODE, code_version
 from persona_spark.lake.contract import struct_of
+from persona_spark.lake.day_state import begun_days
 from persona_spark.lake.kept import kept
 from persona_spark.lake.result import StageResult
 from persona_spark.lake.tile_state import check_tiles
@@ -92,7 +93,7 @@ def owners_at(lake: Lake, as_of: AsOf) -> DataFrame:
     """The accounts of `identity` as of the day: account_id, user_id.
 
     Raises:
-        LakeError: when identity was not made for `as_of`.
+        LakeError: when identity was not made for `as_of`, or not to its end.
     """
     identity = lake.read(IDENTITY).where(F.col("as_of") == F.lit(as_of.date))
     held = identity.select("ingest_seq").limit(1).collect()
@@ -102,6 +103,8 @@ def owners_at(lake: Lake, as_of: AsOf) -> DataFrame:
         else:
             what = "has no accounts: choose a later day if none is known before it, else run persona identify"
         raise LakeError(f"identity as of {as_of.date} {what}")
+    if as_of.date in begun_days(lake, IDENTITY):
+        raise LakeError(f"identity as of {as_of.date} was made by a run that did not end: run persona identify first")
     return identity.select("account_id", "user_id")
 
 

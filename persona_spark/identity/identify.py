@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
@@ -10,8 +11,8 @@ from persona_spark.identity.accounts import accounts_base, identities, known_acc
 from persona_spark.identity.components import founders
 from persona_spark.identity.links import LARGEST_GROUP, account_keys, key_sizes, relinked
 from persona_spark.lake.code import IDENTITY_CODE, code_version
-from persona_spark.lake.daily import IDENTITIES, mark_day, unmark_days
-from persona_spark.lake.days import expired_days
+from persona_spark.lake.day_state import IDENTITIES, begin_day, end_day, tell_days
+from persona_spark.lake.days import expired_days, last_before, next_after
 from persona_spark.lake.result import StageResult
 from persona_spark.schema import IDENTITY, USER_ALIAS
 from persona_spark.time import AsOf
@@ -38,9 +39,10 @@ def identify(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:
     are and who is behind them is taken over from the `accounts_base`; anew are new accounts and users of whom a key came or went.
     """
     known, notes = _identities(lake, as_of)
-    unmark_days(lake, IDENTITIES.table, as_of.date)
+    begin_day(lake, IDENTITIES, as_of.date)
     rows = lake.replace_where(known, IDENTITY, _on(as_of.date))
-    mark_day(lake, IDENTITIES, conf, as_of, lambda day: write_aliases(lake, day))
+    tell_days(lake, IDENTITIES, as_of.date, partial(write_aliases, lake))
+    end_day(lake, IDENTITIES, conf, as_of)
     changed = lake.read(USER_ALIAS).where(F.col("as_of") == F.lit(as_of.date)).count()
     users = identities(lake, as_of.date).select(F.count_distinct("user_id")).collect()[0][0]
     return StageResult(rows_in=rows, rows_out=rows, notes={"users": users, **notes, "changed_user_ids": changed})
@@ -80,16 +82,17 @@ def _groups(keys: DataFrame, anew: DataFrame, accounts: DataFrame) -> tuple[Data
     return anew.join(labels, on="account_id", how="left").select("account_id", founder.alias("founder")), rounds
 
 
-def write_aliases(lake: Lake, day: date) -> None:
-    """Compare the identities of `day` and of the next later day with the ones before them.
+def write_aliases(lake: Lake, day: date, others: set[date]) -> None:
+    """Compare the identities of `day`, of those of `others` that have some, and of the next day after each with the ones before them.
 
-    The later day is written again because `day` may have been filled in before it.
+    The later days are written again because a day may have been filled in before them.
     """
-    days = lake.read(IDENTITY).select("as_of").union(expired_days(lake, IDENTITY).select("as_of"))
-    later = days.where(F.col("as_of") > F.lit(day)).agg(F.min("as_of")).collect()[0][0]
-    for current in [day] if later is None else [day, later]:
-        before = days.where(F.col("as_of") < F.lit(current)).agg(F.max("as_of")).collect()[0][0]
-        lake.replace_where(_changes(lake, before, current), USER_ALIAS, _on(current))
+    found = lake.read(IDENTITY).select("as_of").union(expired_days(lake, IDENTITY).select("as_of")).distinct().collect()
+    line = sorted({row.as_of for row in found})
+    told = {day, *others} & set(line)
+    told |= {after for one in told if (after := next_after(line, one)) is not None}
+    for current in sorted({day, *told}):
+        lake.replace_where(_changes(lake, last_before(line, current), current), USER_ALIAS, _on(current))
 
 
 def _changes(lake: Lake, before: date | None, day: date) -> DataFrame:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from persona_spark.config.tile_tables import user_features_table
-from persona_spark.lake.daily import unmark_days
+from persona_spark.lake.day_state import begun_days, forget_days
 from persona_spark.schema import EXPIRED_DAY, FEATURES_STATE, IDENTITY, USER_SCORES, USER_SEGMENTS, USER_TAGS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
     from datetime import date
 
     from pyspark.sql import DataFrame
@@ -57,7 +57,7 @@ def expire_days(lake: Lake, spec: FeaturesSpec, days: int, keep: Collection[date
         return {}
     limit = min(newest, *keep) - timedelta(days=days) if keep else newest - timedelta(days=days)
     states = lake.read(FEATURES_STATE).select("as_of", "base_as_of").collect()
-    bases = {row.base_as_of for row in states if row.as_of >= limit or row.as_of in keep}
+    bases = {row.base_as_of for row in states if row.base_as_of and (row.as_of >= limit or row.as_of in keep)}
     return {table.name: _remove(lake, table, limit, {*keep, *bases}) for table in day_tables(spec)}
 
 
@@ -66,9 +66,23 @@ def expired_days(lake: Lake, table: Table) -> DataFrame:
     return lake.read(EXPIRED_DAY).where(F.col("table_name") == F.lit(table.name)).select("as_of", "ingest_seq")
 
 
+def last_before(days: Sequence[date], day: date) -> date | None:
+    """The last of some sorted days that lies before a day; None when none does."""
+    return next((one for one in reversed(days) if one < day), None)
+
+
+def next_after(days: Sequence[date], day: date) -> date | None:
+    """The first of some sorted days that lies after a day; None when none does."""
+    return next((one for one in days if one > day), None)
+
+
 def _remove(lake: Lake, table: Table, limit: date, stay: Collection[date]) -> tuple[date, ...]:
     stored = lake.read(table).where(F.col("as_of") < F.lit(limit)).select("as_of").distinct().collect()
+    if table in _TOLD:
+        # What follows from a day whose run did not end is told by the next run of its stage, from its rows.
+        stay = {*stay, *begun_days(lake, table)}
     gone = tuple(sorted(row.as_of for row in stored if row.as_of not in stay))
+    forget_days(lake, table, limit, stay)
     if gone:
         dates = ", ".join(f"DATE'{day}'" for day in gone)
         condition = f"as_of IN ({dates})"
@@ -76,7 +90,6 @@ def _remove(lake: Lake, table: Table, limit: date, stay: Collection[date]) -> tu
             # Written down first: of a day that is there, nobody asks whether it expired.
             record = _recorded(lake.read(table).where(condition), table)
             lake.replace_where(record, EXPIRED_DAY, f"table_name = '{table.name}' AND {condition}")
-        unmark_days(lake, table, *gone)
         lake.delete(table, condition)
     return gone
 

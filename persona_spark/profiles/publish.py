@@ -57,8 +57,8 @@ def publish(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:
     `profile_release` and `user_profile`.
 
     Raises:
-        LakeError: when segments were assigned by another model than the live one, when the release of these inputs was withdrawn, or
-            when another run publishes at the same time.
+        LakeError: when a part of as_of was not made from this, or by a run that did not end, when segments were assigned by another model
+            than the live one, when the release of these inputs was withdrawn, or when another run publishes at the same time.
         AuditError: when an audit fails; the ledger says which, the serving release stays.
     """
     model = champion_version(lake)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from persona_spark.lake.daily import SCORES, mark_day, unmark_days
+from persona_spark.lake.day_state import SCORES, begin_day, end_day
 from persona_spark.lake.result import StageResult
 from persona_spark.projection import profile_frame
 from persona_spark.schema import USER_SCORES
@@ -31,9 +31,9 @@ def score(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:
         LakeError: when the features of as_of have not been computed.
     """
     profiles = profile_frame(lake, conf, as_of)
-    unmark_days(lake, SCORES.table, as_of.date)
+    begin_day(lake, SCORES, as_of.date)
     rows = lake.replace_where(scores(profiles, conf.scores), USER_SCORES, f"as_of = '{as_of.date}'")
-    mark_day(lake, SCORES, conf, as_of)
+    end_day(lake, SCORES, conf, as_of)
     return StageResult(rows, rows)
 
 

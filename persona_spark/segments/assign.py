@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from persona_spark.errors import ModelError
-from persona_spark.lake.daily import SEGMENTS, mark_day, unmark_days
+from persona_spark.lake.day_state import SEGMENTS, begin_day, end_day
 from persona_spark.lake.result import StageResult
 from persona_spark.projection import profile_frame
 from persona_spark.schema import USER_SEGMENTS
@@ -30,6 +30,7 @@ def assign(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:
     model that fails its gates leaves behind.
 
     Raises:
+        LakeError: when the scores or the tags of as_of have not been computed from what is known now.
         ModelError: when no model was ever trained though the configuration wants one, or when the live model was trained
             with other features than the configuration names, or on columns that profiles lack.
     """
@@ -47,9 +48,9 @@ def assign(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:
 
 
 def _write(lake: Lake, conf: Conf, as_of: AsOf, rows: DataFrame) -> int:
-    unmark_days(lake, SEGMENTS.table, as_of.date)
+    begin_day(lake, SEGMENTS, as_of.date)
     written = lake.replace_where(rows, USER_SEGMENTS, f"as_of = DATE'{as_of.date}'")
-    mark_day(lake, SEGMENTS, conf, as_of)
+    end_day(lake, SEGMENTS, conf, as_of)
     return written
 
 

@@ -58,6 +58,7 @@ def train(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:
     Writes `segment_card`, `segment_model` and an MLflow run; registers a model that goes live under the alias champion.
 
     Raises:
+        LakeError: when the scores or the tags of as_of have not been computed from what is known now.
         ModelError: when the sample cannot be drawn as configured or MLflow cannot be reached.
     """
     profiles = profile_frame(lake, conf, as_of, parts=("scores", "tags"))

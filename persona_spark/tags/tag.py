@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from functools import reduce
+from functools import partial, reduce
 from typing import TYPE_CHECKING
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from persona_spark.lake.daily import TAGS, mark_day, unmark_days
-from persona_spark.lake.days import expired_days
+from persona_spark.lake.day_state import TAGS, begin_day, end_day, tell_days
+from persona_spark.lake.days import expired_days, last_before, next_after
 from persona_spark.lake.result import StageResult
 from persona_spark.projection import profile_frame
 from persona_spark.schema import TAG_HISTORY, USER_TAGS
@@ -34,32 +34,34 @@ def tag(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:
         LakeError: when the features or the scores of as_of have not been computed from what is known now.
     """
     profiles = profile_frame(lake, conf, as_of, parts=("scores",))
-    unmark_days(lake, TAGS.table, as_of.date)
+    begin_day(lake, TAGS, as_of.date)
     rows = lake.replace_where(evaluate(profiles, conf.tags), USER_TAGS, f"as_of = '{as_of.date}'")
-    mark_day(lake, TAGS, conf, as_of, lambda day: _write_changes(lake, day))
+    tell_days(lake, TAGS, as_of.date, partial(_write_changes, lake))
+    end_day(lake, TAGS, conf, as_of)
     changes = lake.read(TAG_HISTORY).where(F.col("as_of") == F.lit(as_of.date)).count()
     return StageResult(profiles.count(), rows, {"tags": len(conf.tags.tags), "changes": changes})
 
 
-def _write_changes(lake: Lake, day: date) -> None:
-    """Write what `day` and the as_of after it gained and lost."""
-    before, after = _neighbours(lake, day)
-    now = _rows(lake, day)
-    changes = changes_between(_held(lake, before), now, day)
-    if after is not None:
-        changes = changes.unionByName(changes_between(now, _held(lake, after), after))
+def _write_changes(lake: Lake, day: date, others: set[date]) -> None:
+    """Write what `day`, those of `others` that have been tagged, and the as_of after each of them gained and lost."""
+    tagged = _tagged(lake)
+    line = sorted({day, *tagged})
+    told = {day, *(others & tagged)}
+    told |= {after for one in told if (after := next_after(line, one)) is not None}
+
+    def held(one: date | None) -> DataFrame:
+        return _rows(lake, one) if one == day else _held(lake, one)
+
+    changes = [changes_between(held(last_before(line, one)), held(one), one) for one in sorted(told)]
     # In one commit: what was held at an as_of that expired is told by the history alone, so no kill may leave half of a change in it.
-    days = ", ".join(f"DATE'{one}'" for one in (day, after) if one is not None)
-    lake.replace_where(changes, TAG_HISTORY, f"as_of IN ({days})")
+    days = ", ".join(f"DATE'{one}'" for one in sorted(told))
+    lake.replace_where(reduce(DataFrame.unionByName, changes), TAG_HISTORY, f"as_of IN ({days})")
 
 
-def _neighbours(lake: Lake, day: date) -> tuple[date | None, date | None]:
-    """The as_of tagged last before `day` and first after it. One where nobody holds a tag shows in the history of what was lost."""
+def _tagged(lake: Lake) -> set[date]:
+    """All that were ever tagged, expired ones too. One where nobody holds a tag shows in the history of what was lost."""
     first, *rest = (frame.select("as_of") for frame in (lake.read(USER_TAGS), lake.read(TAG_HISTORY), expired_days(lake, USER_TAGS)))
-    tagged = reduce(DataFrame.union, rest, first)
-    at, this = F.col("as_of"), F.lit(day)
-    found = tagged.agg(F.max(F.when(at < this, at)).alias("before"), F.min(F.when(at > this, at)).alias("after")).collect()[0]
-    return found.before, found.after
+    return {row.as_of for row in reduce(DataFrame.union, rest, first).distinct().collect()}
 
 
 def _rows(lake: Lake, day: date | None) -> DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from importlib.util import find_spec
@@ -34,6 +35,9 @@ SUMS = {"paid_amount": "sales_value", "discount_amount": "retail_disc + coupon_d
 def lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("complete_journey") / "lake"
     conf = load_conf(MAIN)
+    # What is tested here is the pipeline, not the choice of k.
+    fit = conf.segments.fit.model_copy(update={"largest_k": 7, "starts": 1})
+    conf = replace(conf, segments=conf.segments.model_copy(update={"fit": fit}))
     opened = open_lake(spark, conf.main.lake, conf.folder, str(folder))
     with settings_of(spark, COMPILED):
         pipeline.run(opened, conf, AS_OF, RunLog(opened, "demo", datetime(2026, 1, 1, tzinfo=UTC)))

@@ -11,7 +11,7 @@ from feature_history import Event, Version, at, conf_of, load_spec, write_histor
 
 from persona_spark.errors import LakeError, UsageError
 from persona_spark.features.compute import compute_features
-from persona_spark.lake import daily
+from persona_spark.lake import day_state
 from persona_spark.lake.tables import Lake
 from persona_spark.projection import profile_frame
 from persona_spark.schema import MONEY, USER_SCORES, USER_TAGS
@@ -182,8 +182,8 @@ def test_clock_changes_and_midnight_belong_to_the_local_day(users: dict[str, dic
 
 def test_projection_has_the_promised_types_and_joins_what_there_is(rules: Lake) -> None:
     conf = conf_of(load_spec())
-    for made in (daily.SCORES, daily.TAGS, daily.SEGMENTS):
-        daily.mark_day(rules, made, conf, AsOf(DAY, 1))
+    for made in (day_state.SCORES, day_state.TAGS, day_state.SEGMENTS):
+        day_state.end_day(rules, made, conf, AsOf(DAY, 1))
     frame = profile_frame(rules, conf, AsOf(DAY, 1), ("scores", "tags", "segments"))
     found = {field.name: field.dataType.simpleString() for field in frame.schema.fields}
     base = {column.name: column.type for column in load_spec().profile_columns()}

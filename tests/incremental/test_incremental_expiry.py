@@ -17,11 +17,11 @@ from settings import settings_of
 from persona_spark.features import plan
 from persona_spark.identity.identify import identify
 from persona_spark.lake.contract import struct_of
-from persona_spark.lake.daily import SCORES, mark_day
+from persona_spark.lake.day_state import SCORES, TAGS, begin_day, end_day
 from persona_spark.lake.days import day_tables, expire_days
 from persona_spark.lake.memory import MemoryLake
 from persona_spark.lake.tables import Lake
-from persona_spark.schema import ACCOUNTS, FEATURES_STATE, IDENTITY, TAG_HISTORY, USER_ALIAS, USER_SCORES, USER_TAGS
+from persona_spark.schema import ACCOUNTS, DAY_STATE, FEATURES_STATE, IDENTITY, TAG_HISTORY, USER_ALIAS, USER_SCORES, USER_TAGS
 from persona_spark.tags.tag import tag
 from persona_spark.time import AsOf
 
@@ -95,7 +95,7 @@ class Twins:
                 identify(lake, conf, AsOf(day, self.seq))
             write_features(lake, conf, day, {user: {**stated, "ingest_seq": self.seq} for user, stated in held.items()})
             put(lake, USER_SCORES, scores, condition)
-            mark_day(lake, SCORES, conf, AsOf(day, self.seq))
+            end_day(lake, SCORES, conf, AsOf(day, self.seq))
             tag(lake, conf, AsOf(day, self.seq))
 
     def expire(self, kept: int, lake: Lake | None = None) -> dict[str, tuple[date, ...]]:
@@ -116,9 +116,9 @@ def test_history_is_told_as_with_all_days_there_back_in_time_and_after_kills(spa
         twins.night(offset)
     gone = {USER_ALIAS: on(2), TAG_HISTORY: on(1)}
     assert all(day in days(twins.whole, table) for table, day in gone.items()), "too little changes for the comparison to say anything"
-    # After the mark and the rows of features and scores, and the record of tags: the rows of tags, segments and identity are still there.
+    # After the rows of features and scores, and the record of tags: the rows of tags, segments and identity are still there.
     with pytest.raises(KilledError):
-        twins.expire(4, killed_after(twins.expiring, 5))
+        twins.expire(4, killed_after(twins.expiring, 7))
     assert (days(twins.expiring, USER_SCORES), on(1) in days(twins.expiring, USER_TAGS)) == ({on(4), on(8)}, True)
     twins.night(1)
     twins.check()
@@ -134,6 +134,15 @@ def test_history_is_told_as_with_all_days_there_back_in_time_and_after_kills(spa
     for offset in (3, 9):
         twins.night(offset)
     twins.check()
+    # A day whose run did not end stays until its history is told; marks go with their days.
+    begin_day(twins.expiring, TAGS, on(3))
+    twins.expire(1)
+    old = twins.expiring.read(DAY_STATE).where(F.col("as_of") < F.lit(on(8)))
+    assert {(row.table_name, row.as_of) for row in old.collect()} == {(USER_TAGS.name, on(3))}
+    assert (on(3) in days(twins.expiring, USER_TAGS), on(3) in days(twins.expiring, USER_SCORES)) == (True, False)
+    twins.night(9)
+    twins.expire(1)
+    assert on(3) not in days(twins.expiring, USER_TAGS)
 
 
 def test_a_day_that_expired_is_computed_again_as_it_was(spark: SparkSession, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,7 +22,7 @@ from persona_spark.plan_console import show_plan
 from persona_spark.profiles.ledger import serving_entry
 from persona_spark.profiles.tables import user_profile_history_table
 from persona_spark.run_plan import plan_run
-from persona_spark.schema import PROFILE_RELEASE, RUN_LOG
+from persona_spark.schema import PROFILE_RELEASE, RUN_LOG, SEGMENT_MODEL
 from persona_spark.verify import verify
 
 if TYPE_CHECKING:
@@ -170,3 +171,9 @@ def test_verify_refuses_what_it_cannot_compute_again(shop: NarrowShop, monkeypat
     with pytest.raises(LakeError, match="no rows in user_profile_history any more"):
         verify(shop.lake, shop.conf)
     shop.lake.replace(good, table)
+
+
+def test_a_release_without_a_model_can_be_verified(shop: NarrowShop) -> None:
+    shop.lake.delete(SEGMENT_MODEL, "true")
+    shop.run(SECOND + timedelta(days=1), "without a model")
+    assert verify(shop.lake, shop.conf).holds

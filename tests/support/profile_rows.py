@@ -11,6 +11,7 @@ from persona_spark.config.features import FeaturesSpec
 from persona_spark.config.load import Conf, load_conf
 from persona_spark.config.tags import TagsSpec
 from persona_spark.config.tile_tables import user_features_table
+from persona_spark.lake.code import FEATURE_CODE, code_version
 from persona_spark.lake.contract import struct_of
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def feature_rows(lake: Lake, conf: Conf, day: date, users: Mapping[str, Mapping[
             "account_ids": [f"n:{user}"],
             "ingest_seq": 1,
             "definition": conf.features.value_digest(),
-            "code": "by hand",
+            "code": code_version(FEATURE_CODE),
         }
         data.append(tuple({**blank, **own, **stated}[name] for name in table.names))
     return lake.spark.createDataFrame(data, struct_of(table))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from profile_rows import feature_rows, small_conf
 
 from persona_spark.config.tile_tables import user_features_table
-from persona_spark.lake import daily
+from persona_spark.lake import day_state
 from persona_spark.lake.contract import struct_of
 from persona_spark.lake.tables import Lake
 from persona_spark.profiles.publish import publish
@@ -106,8 +106,8 @@ def write_days(lake: Lake, conf: Conf, *days: date) -> None:
     segment = {"segment_id": 1, "segment_name": "night shoppers", "distance": 0.5, "model_version": MODEL}
     put(lake, USER_SEGMENTS, [{**row, **segment} for row in at if row["user_id"] != "cem"], condition)
     for day in days:
-        for made in (daily.SCORES, daily.TAGS, daily.SEGMENTS):
-            daily.mark_day(lake, made, conf, AsOf(day, 1))
+        for made in (day_state.SCORES, day_state.TAGS, day_state.SEGMENTS):
+            day_state.end_day(lake, made, conf, AsOf(day, 1))
 
 
 def build_inputs(spark: SparkSession, folder: Path) -> Path:

@@ -33,7 +33,7 @@ def restore(spark: SparkSession, settings: Mapping[str, str]) -> None:
     """Give the session all of these settings and no others: `build_session` sets its own on one that is active."""
     now = dict(spark.conf.getAll)
     for name in (name for name in {*settings, *now} if settings.get(name) != now.get(name)):
-        # What is fixed when a session starts is told with another value here, but never used.
+        # Fixed at the start, some can be neither set nor unset; the other value shown for them is not used.
         with suppress(AnalysisException):
             if name in settings:
                 spark.conf.set(name, settings[name])

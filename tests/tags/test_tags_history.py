@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from functools import reduce
 from typing import TYPE_CHECKING
 
@@ -15,8 +15,8 @@ from pyspark.sql import functions as F
 from persona_spark.config.tile_tables import user_features_table
 from persona_spark.errors import LakeError
 from persona_spark.lake.contract import struct_of
-from persona_spark.lake.daily import SCORES, TAGS, check_day, mark_day
-from persona_spark.schema import TAG_HISTORY, USER_SCORES, USER_TAGS
+from persona_spark.lake.day_state import SCORES, TAGS, check_day, end_day
+from persona_spark.schema import EXPIRED_DAY, TAG_HISTORY, USER_SCORES, USER_TAGS
 from persona_spark.tags.tag import tag
 from persona_spark.time import AsOf
 
@@ -47,7 +47,7 @@ def prepared(lake: Lake) -> Lake:
     rows = [{**same, "as_of": day, "user_id": user} for day, users in USERS.items() for user in users]
     lake.replace(lake.spark.createDataFrame([tuple(row.values()) for row in rows], struct_of(USER_SCORES)), USER_SCORES)
     for day in USERS:
-        mark_day(lake, SCORES, conf, AsOf(day, 1))
+        end_day(lake, SCORES, conf, AsOf(day, 1))
     return lake
 
 
@@ -76,7 +76,7 @@ def test_history_is_the_same_in_whatever_order_days_are_run_and_however_often(pr
 
 @pytest.mark.parametrize("writes", [1, 2, 3])
 def test_a_killed_day_leaves_no_gap_in_the_history(prepared: Lake, writes: int) -> None:
-    """Killed after its mark was taken away, after its rows, after its history."""
+    """Killed after it began, after its rows, after its history."""
     run(prepared, FIRST)
     with pytest.raises(KilledError):
         tag(killed_after(prepared, writes), small_conf(), AsOf(SECOND, 1))
@@ -87,6 +87,36 @@ def test_a_killed_day_leaves_no_gap_in_the_history(prepared: Lake, writes: int) 
     run(prepared, SECOND)
     assert history(prepared) == EXPECTED
     check_day(prepared, TAGS, small_conf(), AsOf(SECOND, 1))
+
+
+def test_two_killed_days_before_one_that_expired_are_told_together(prepared: Lake) -> None:
+    """What was held on the expired day is told by the history alone, so no day may be told on what another one has just changed."""
+    conf, between = small_conf(), SECOND + timedelta(days=1)
+    write_features(prepared, conf, between, USERS[SECOND])
+    same = prepared.read(USER_SCORES).where(F.col("as_of") == F.lit(SECOND)).withColumn("as_of", F.lit(between))
+    prepared.replace_where(same, USER_SCORES, f"as_of = DATE'{between}'")
+    end_day(prepared, SCORES, conf, AsOf(between, 1))
+    for day in (FIRST, THIRD):
+        run(prepared, day)
+    gone = prepared.spark.createDataFrame([(USER_TAGS.name, THIRD, None)], struct_of(EXPIRED_DAY))
+    prepared.replace(gone, EXPIRED_DAY)
+    prepared.delete(USER_TAGS, f"as_of = DATE'{THIRD}'")
+    with pytest.raises(KilledError):
+        tag(killed_after(prepared, 2), conf, AsOf(SECOND, 1))
+    run(prepared, between)
+    assert history(prepared) == EXPECTED
+
+
+def test_a_killed_day_on_which_nobody_holds_a_tag_any_more_is_told(prepared: Lake) -> None:
+    for day in (FIRST, SECOND):
+        run(prepared, day)
+    write_features(prepared, small_conf(), SECOND, {"keeps": {}})
+    with pytest.raises(KilledError):
+        tag(killed_after(prepared, 2), small_conf(), AsOf(SECOND, 1))
+    assert history(prepared)[SECOND] == EXPECTED[SECOND]
+    run(prepared, THIRD)
+    assert {(user, change) for user, _, change in history(prepared)[SECOND]} == {("keeps", "lost"), ("loses", "lost"), ("vanishes", "lost")}
+    assert {change for *_, change in history(prepared)[THIRD]} == {"gained"}
 
 
 def test_scores_of_another_ingest_or_by_other_definitions_are_refused(prepared: Lake) -> None:
