@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from persona_spark.config.expression import compile_expression
+
 if TYPE_CHECKING:
     from persona_spark.config.features import FeaturesSpec
     from persona_spark.config.features_entries import Kind
@@ -17,6 +19,8 @@ SECONDS_A_DAY = 86_400
 """Touches are kept as seconds from 00:00 UTC of their local day, which may be below zero or beyond the day."""
 LOGS = 1_000
 """Weights times their logarithms are kept as whole numbers of 1 / LOGS, so that their sum is exact."""
+_OF_ITEMS = {"item_id", "category", "brand"}
+"""Columns of events of which each item has its own value, or one among many."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,12 @@ def weighing(spec: FeaturesSpec, preference: str) -> str:
 def key_columns(spec: FeaturesSpec, family: str) -> tuple[str, ...]:
     """The key columns of a family's tile."""
     return tuple(dict.fromkeys(key_column(spec, name) for name in family_of(spec, family)))
+
+
+def of_items(spec: FeaturesSpec, family: str) -> bool:
+    """Whether a key of the family tells items apart: then hardly two events of an account's day have all keys in common."""
+    keys = (compile_expression(spec.preferences[name].key) for name in key_columns(spec, family))
+    return any(not _OF_ITEMS.isdisjoint(key.columns) for key in keys)
 
 
 def sharing(spec: FeaturesSpec, family: str, key: str) -> tuple[str, ...]:

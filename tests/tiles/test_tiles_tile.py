@@ -86,6 +86,17 @@ def test_late_data_older_knowledge_kills_and_new_definitions_equal_tiles_made_an
     assert "dwell_seconds" not in columns
 
 
+def test_rows_of_items_of_an_account_and_month_lie_in_one_file(lake: Lake) -> None:
+    spec = load_spec()
+    write(lake, EVENTS, history())
+    tile(lake, conf_of(spec), AsOf(DAY, 3))
+    files = lake.read(account_key_table(spec, "item")).withColumn("file", F.input_file_name())
+    months = files.groupBy("account_id", "event_month").agg(F.count_distinct("file").alias("files"), F.count("*").alias("rows"))
+    assert months.where("rows > 3").count() > 6
+    assert months.agg(F.max("files")).collect()[0][0] == 1
+    assert files.select("file").distinct().count() > files.select("event_month").distinct().count()
+
+
 def kill_between_writes(lake: Lake, monkeypatch: pytest.MonkeyPatch, spec: FeaturesSpec, seq: int) -> None:
     def killed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
