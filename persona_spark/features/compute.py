@@ -14,11 +14,11 @@ from persona_spark.errors import LakeError
 from persona_spark.features.changed import GONE, WINDOW
 from persona_spark.features.frame import Known, features_frame, stored_inputs
 from persona_spark.features.plan import feature_plan, is_made
-from persona_spark.features.users import accounts_of, numbered
+from persona_spark.features.users import accounts_of, numbered, sent
 from persona_spark.lake.code import FEATURE_CODE, code_version
 from persona_spark.lake.contract import struct_of
 from persona_spark.lake.day_state import begun_days
-from persona_spark.lake.kept import kept
+from persona_spark.lake.kept import checkpointed
 from persona_spark.lake.result import StageResult
 from persona_spark.lake.tile_state import check_tiles
 from persona_spark.projection import user_features_table
@@ -61,11 +61,7 @@ def _write(lake: Lake, conf: Conf, plan: FeaturePlan, owners: DataFrame) -> int:
     wanted = accounts_of(owners)
     if plan.changed is not None:
         wanted = wanted.join(plan.changed.where(F.col("reason") != GONE), "user_id", "inner")
-    users = kept(numbered(wanted))
-    try:
-        return _replace(lake, conf, plan, _rows(lake, conf, plan, users))
-    finally:
-        users.unpersist()
+    return _replace(lake, conf, plan, _rows(lake, conf, plan, checkpointed(numbered(wanted))))
 
 
 def _rows(lake: Lake, conf: Conf, plan: FeaturePlan, users: DataFrame) -> DataFrame:
@@ -80,7 +76,8 @@ def _rows(lake: Lake, conf: Conf, plan: FeaturePlan, users: DataFrame) -> DataFr
         {"as_of": F.lit(plan.as_of.date), "ingest_seq": F.lit(plan.as_of.ingest_seq).cast("bigint")}
     )
     windows_only = F.col("reason") == WINDOW
-    known = Known(base.join(users.where(windows_only).select("user_id", "number"), "user_id", "inner"), users.where(~windows_only))
+    held = base.join(sent(users.where(windows_only).select("user_id", "number"), users), "user_id", "inner")
+    known = Known(held, users.where(~windows_only))
     return features_frame(inputs, users, conf, plan.as_of, known).unionByName(carried)
 
 

@@ -26,7 +26,7 @@ def accounts_of(owners: DataFrame) -> DataFrame:
 def numbered(users: DataFrame) -> DataFrame:
     """The same rows with `number`, a whole number of each user, which is hashed, compared and shuffled faster than the user's id.
 
-    Numbers are those of this frame: it has to be `checkpointed` or `kept` before it is read twice. Users are sorted so that a task
+    Numbers are those of this frame: it has to be `checkpointed` before it is read twice. Users are sorted so that a task
     that runs again numbers them alike.
 
     Args:
@@ -37,6 +37,12 @@ def numbered(users: DataFrame) -> DataFrame:
 
 def owners_of(users: DataFrame) -> DataFrame:
     """One row an account of numbered users: account_id, user_id, which is the number."""
-    owners = users.select(F.explode("account_ids").alias("account_id"), F.col("number").alias("user_id"))
-    # Left to itself, Spark holds the bytes of these rows against those of compressed files, and sends the rows of tiles to all tasks.
-    return F.broadcast(owners) if users.count() <= FEW_USERS else owners
+    return sent(users.select(F.explode("account_ids").alias("account_id"), F.col("number").alias("user_id")), users)
+
+
+def sent(frame: DataFrame, users: DataFrame) -> DataFrame:
+    """A frame of these users, or of some of them, that is sent to all tasks when they are few.
+
+    Left to itself, Spark holds the bytes of such rows against those of compressed files, and sends the rows of tiles to all tasks.
+    """
+    return F.broadcast(frame) if users.count() <= FEW_USERS else frame

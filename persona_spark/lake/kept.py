@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyspark import StorageLevel
+from pyspark.sql import functions as F
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+
+_PLACE = "__place"
 
 
 def checkpointed(frame: DataFrame) -> DataFrame:
@@ -15,9 +19,11 @@ def checkpointed(frame: DataFrame) -> DataFrame:
 
     What is on the heap Java goes through again and again; what was written to a disk a moment ago is in memory all the same.
     """
-    # A checkpoint of sorted rows remembers their order by columns that it may not have, over which Spark stumbles. A shuffle forgets it;
-    # by less than all columns it would be left out where the rows lie so already.
-    return frame.repartition(*frame.columns).localCheckpoint(storageLevel=StorageLevel.DISK_ONLY)
+    # A checkpoint remembers by which columns its rows are sorted and in which task they are. Over the former Spark stumbles when it does
+    # not have these columns any more; with the latter it takes two uses of the frame in one query for two frames, and makes twice
+    # whatever is made of it. A shuffle by a column that is gone afterwards leaves nothing to remember.
+    placed = frame.withColumn(_PLACE, F.xxhash64(*frame.columns)).repartition(_PLACE).drop(_PLACE)
+    return placed.localCheckpoint(storageLevel=StorageLevel.DISK_ONLY)
 
 
 def kept(frame: DataFrame) -> DataFrame:
@@ -25,7 +31,8 @@ def kept(frame: DataFrame) -> DataFrame:
 
     Spark finds what is persisted by the form of its plan, and gives unions in it another form where a query reads them twice: they
     would be computed again each time. A checkpoint has no form. Alone it would pass for as large as the plan that made it, and the
-    size of a join is the product of its sides: in a loop of joins these grow to numbers that take minutes to multiply.
+    size of a join is the product of its sides: in a loop of joins these grow to numbers that take minutes to multiply. What is made of a
+    frame that is kept, such as a broadcast, is made for each use, though: Spark finds only the same uses of a checkpoint again.
     """
     held = checkpointed(frame).persist(StorageLevel.DISK_ONLY)
     held.count()
