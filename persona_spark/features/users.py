@@ -41,8 +41,8 @@ def owners_of(users: DataFrame) -> DataFrame:
 
 
 def sent(frame: DataFrame, users: DataFrame) -> DataFrame:
-    """A frame of these users, or of some of them, that is sent to all tasks when they are few.
+    """A frame of these users, or of some of them, that is sent to all tasks when the users are few, and shuffled when not.
 
     Left to itself, Spark holds the bytes of such rows against those of compressed files, and sends the rows of tiles to all tasks.
     """
-    return F.broadcast(frame) if users.count() <= FEW_USERS else frame
+    return F.broadcast(frame) if users.count() <= FEW_USERS else frame.hint("merge")

@@ -83,15 +83,15 @@ def _groups(keys: DataFrame, anew: DataFrame, accounts: DataFrame) -> tuple[Data
 
 
 def write_aliases(lake: Lake, day: date, others: set[date]) -> None:
-    """Compare the identities of `day`, of those of `others` that have some, and of the next day after each with the ones before them.
+    """Compare the identities of `day`, of `others`, and of the next day after each with the ones before them.
 
     The later days are written again because a day may have been filled in before them.
     """
     found = lake.read(IDENTITY).select("as_of").union(expired_days(lake, IDENTITY).select("as_of")).distinct().collect()
     line = sorted({row.as_of for row in found})
-    told = {day, *others} & set(line)
+    told = {day, *others}
     told |= {after for one in told if (after := next_after(line, one)) is not None}
-    for current in sorted({day, *told}):
+    for current in sorted(told):
         lake.replace_where(_changes(lake, last_before(line, current), current), USER_ALIAS, _on(current))
 
 

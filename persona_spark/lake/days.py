@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from persona_spark.config.tile_tables import user_features_table
-from persona_spark.lake.day_state import begun_days, forget_days
+from persona_spark.lake.day_state import MARKED, begun_days, forget_days
 from persona_spark.schema import EXPIRED_DAY, FEATURES_STATE, IDENTITY, USER_SCORES, USER_SEGMENTS, USER_TAGS
 
 if TYPE_CHECKING:
@@ -82,7 +82,8 @@ def _remove(lake: Lake, table: Table, limit: date, stay: Collection[date]) -> tu
         # What follows from a day whose run did not end is told by the next run of its stage, from its rows.
         stay = {*stay, *begun_days(lake, table)}
     gone = tuple(sorted(row.as_of for row in stored if row.as_of not in stay))
-    forget_days(lake, table, limit, stay)
+    if table in MARKED:
+        forget_days(lake, table, limit, stay)
     if gone:
         dates = ", ".join(f"DATE'{day}'" for day in gone)
         condition = f"as_of IN ({dates})"

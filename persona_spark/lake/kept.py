@@ -31,8 +31,8 @@ def kept(frame: DataFrame) -> DataFrame:
 
     Spark finds what is persisted by the form of its plan, and gives unions in it another form where a query reads them twice: they
     would be computed again each time. A checkpoint has no form. Alone it would pass for as large as the plan that made it, and the
-    size of a join is the product of its sides: in a loop of joins these grow to numbers that take minutes to multiply. What is made of a
-    frame that is kept, such as a broadcast, is made for each use, though: Spark finds only the same uses of a checkpoint again.
+    size of a join is the product of its sides: in a loop of joins these grow to numbers that take minutes to multiply. But two
+    uses of a kept frame in one query are two to Spark, so that a broadcast of it, say, is made for each; those of a checkpoint are one.
     """
     held = checkpointed(frame).persist(StorageLevel.DISK_ONLY)
     held.count()

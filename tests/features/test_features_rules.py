@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from feature_history import Event, Version, at, conf_of, load_spec, write_history, write_identity
 
+from persona_spark import projection
 from persona_spark.errors import LakeError, UsageError
 from persona_spark.features.compute import compute_features
 from persona_spark.lake import day_state
@@ -197,7 +198,7 @@ def test_projection_has_the_promised_types_and_joins_what_there_is(rules: Lake) 
     assert (rows["gap"], rows["empty"], len(rows)) == (["b", "z"], [], len(HISTORY))
 
 
-def test_stale_tiles_identity_and_features_are_refused(rules: Lake) -> None:
+def test_stale_tiles_identity_and_features_are_refused(rules: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     conf = conf_of(load_spec())
     with pytest.raises(LakeError, match=r"they hold ingest 1.*run persona tile first"):
         compute_features(rules, conf, AsOf(DAY, 2))
@@ -212,6 +213,13 @@ def test_stale_tiles_identity_and_features_are_refused(rules: Lake) -> None:
         profile_frame(rules, conf, AsOf(DAY, 1), ("score",))
     with pytest.raises(LakeError, match="computed by other definitions"):
         profile_frame(rules, conf_of(other), AsOf(DAY, 1))
+    day_state.begin_day(rules, day_state.IDENTITIES, DAY)
+    with pytest.raises(LakeError, match=r"identity as of 2018-01-01 was made by a run that did not end: run persona identify first"):
+        compute_features(rules, conf, AsOf(DAY, 1))
+    day_state.end_day(rules, day_state.IDENTITIES, conf, AsOf(DAY, 1))
+    monkeypatch.setattr(projection, "code_version", lambda *_: "of tomorrow")
+    with pytest.raises(LakeError, match=r"other code than those in use: run persona features --as-of 2018-01-01 first"):
+        profile_frame(rules, conf, AsOf(DAY, 1))
 
 
 def test_an_order_is_worth_all_its_payments_and_counts_on_the_first(users: dict[str, dict[str, Any]]) -> None:
