@@ -118,7 +118,7 @@ def test_history_is_told_as_with_all_days_there_back_in_time_and_after_kills(spa
     assert all(day in days(twins.whole, table) for table, day in gone.items()), "too little changes for the comparison to say anything"
     # After the rows of features and scores, and the record of tags: the rows of tags, segments and identity are still there.
     with pytest.raises(KilledError):
-        twins.expire(4, killed_after(twins.expiring, 7))
+        twins.expire(4, killed_after(twins.expiring, 5))
     assert (days(twins.expiring, USER_SCORES), on(1) in days(twins.expiring, USER_TAGS)) == ({on(4), on(8)}, True)
     twins.night(1)
     twins.check()
