@@ -18,7 +18,6 @@ from persona_spark.features.users import accounts_of, numbered, sent
 from persona_spark.lake.code import FEATURE_CODE, code_version
 from persona_spark.lake.contract import struct_of
 from persona_spark.lake.day_state import begun_days
-from persona_spark.lake.kept import checkpointed
 from persona_spark.lake.result import StageResult
 from persona_spark.lake.tile_state import check_tiles
 from persona_spark.projection import user_features_table
@@ -61,7 +60,7 @@ def _write(lake: Lake, conf: Conf, plan: FeaturePlan, owners: DataFrame) -> int:
     wanted = accounts_of(owners)
     if plan.changed is not None:
         wanted = wanted.join(plan.changed.where(F.col("reason") != GONE), "user_id", "inner")
-    return _replace(lake, conf, plan, _rows(lake, conf, plan, checkpointed(numbered(wanted))))
+    return _replace(lake, conf, plan, _rows(lake, conf, plan, numbered(wanted)))
 
 
 def _rows(lake: Lake, conf: Conf, plan: FeaturePlan, users: DataFrame) -> DataFrame:
@@ -76,7 +75,7 @@ def _rows(lake: Lake, conf: Conf, plan: FeaturePlan, users: DataFrame) -> DataFr
         {"as_of": F.lit(plan.as_of.date), "ingest_seq": F.lit(plan.as_of.ingest_seq).cast("bigint")}
     )
     windows_only = F.col("reason") == WINDOW
-    held = base.join(sent(users.where(windows_only).select("user_id", "number"), users), "user_id", "inner")
+    held = base.join(sent(users.where(windows_only).select("user_id", "number"), plan.recomputed), "user_id", "inner")
     known = Known(held, users.where(~windows_only))
     return features_frame(inputs, users, conf, plan.as_of, known).unionByName(carried)
 

@@ -97,7 +97,7 @@ def features_frame(inputs: Inputs, users: DataFrame, conf: Conf, as_of: AsOf, kn
 
     Args:
         inputs: tiles and accounts.
-        users: user_id, account_ids and number of every user that is wanted: `numbered` and `checkpointed`.
+        users: user_id, account_ids and number of every user that is wanted: `numbered`.
         conf: the configuration.
         as_of: the day, and what was known.
         known: of some users, what is made from keys.

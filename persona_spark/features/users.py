@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
+from persona_spark.lake.kept import checkpointed
+
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
@@ -26,23 +28,22 @@ def accounts_of(owners: DataFrame) -> DataFrame:
 def numbered(users: DataFrame) -> DataFrame:
     """The same rows with `number`, a whole number of each user, which is hashed, compared and shuffled faster than the user's id.
 
-    Numbers are those of this frame: it has to be `checkpointed` before it is read twice. Users are sorted so that a task
-    that runs again numbers them alike.
+    Numbers are those of this frame, so it is checkpointed. Users are sorted so that a task that runs again numbers them alike.
 
     Args:
         users: one row a user_id.
     """
-    return users.sortWithinPartitions("user_id").withColumn("number", F.monotonically_increasing_id())
+    return checkpointed(users.sortWithinPartitions("user_id").withColumn("number", F.monotonically_increasing_id()))
 
 
 def owners_of(users: DataFrame) -> DataFrame:
     """One row an account of numbered users: account_id, user_id, which is the number."""
-    return sent(users.select(F.explode("account_ids").alias("account_id"), F.col("number").alias("user_id")), users)
+    return sent(users.select(F.explode("account_ids").alias("account_id"), F.col("number").alias("user_id")), users.count())
 
 
-def sent(frame: DataFrame, users: DataFrame) -> DataFrame:
-    """A frame of these users, or of some of them, that is sent to all tasks when the users are few, and shuffled when not.
+def sent(frame: DataFrame, users: int) -> DataFrame:
+    """A frame of so many users, or of some of them, that is sent to all tasks when the users are few, and shuffled when not.
 
     Left to itself, Spark holds the bytes of such rows against those of compressed files, and sends the rows of tiles to all tasks.
     """
-    return F.broadcast(frame) if users.count() <= FEW_USERS else frame.hint("merge")
+    return F.broadcast(frame) if users <= FEW_USERS else frame.hint("merge")

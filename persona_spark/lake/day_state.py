@@ -49,8 +49,8 @@ IDENTITIES = Daily(IDENTITY, "identify")
 SCORES = Daily(USER_SCORES, "score", ("features", "scores"))
 TAGS = Daily(USER_TAGS, "tag", ("features", "scores", "tags"))
 SEGMENTS = Daily(USER_SEGMENTS, "segments assign", ("features", "scores", "tags"))
-MARKED = tuple(daily.table for daily in (IDENTITIES, SCORES, TAGS, SEGMENTS))
-"""The tables of which `day_state` has days."""
+MARKED = tuple(daily.table for daily in (SCORES, TAGS, SEGMENTS, IDENTITIES))
+"""The tables of which `day_state` has days: what is made of others first."""
 
 
 def begin_day(lake: Lake, daily: Daily, day: date) -> None:

@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from persona_spark.config.tile_tables import user_features_table
 from persona_spark.lake.day_state import MARKED, begun_days, forget_days
-from persona_spark.schema import EXPIRED_DAY, FEATURES_STATE, IDENTITY, USER_SCORES, USER_SEGMENTS, USER_TAGS
+from persona_spark.schema import EXPIRED_DAY, FEATURES_STATE, IDENTITY, USER_TAGS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -35,7 +35,7 @@ def day_tables(spec: FeaturesSpec) -> tuple[Table, ...]:
 
     Without its state a day of `user_features` is no base: a kill after that leaves rows that nobody uses and the next upkeep removes.
     """
-    return (FEATURES_STATE, user_features_table(spec), USER_SCORES, USER_TAGS, USER_SEGMENTS, IDENTITY)
+    return (FEATURES_STATE, user_features_table(spec), *MARKED)
 
 
 def expire_days(lake: Lake, spec: FeaturesSpec, days: int, keep: Collection[date] = ()) -> dict[str, tuple[date, ...]]:

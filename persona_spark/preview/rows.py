@@ -14,7 +14,6 @@ from persona_spark.errors import LakeError
 from persona_spark.features.frame import features_frame, inputs_from, stored_inputs
 from persona_spark.features.users import accounts_of, numbered
 from persona_spark.lake.code import FEATURE_CODE, code_version
-from persona_spark.lake.kept import checkpointed
 from persona_spark.lake.known import known_events
 from persona_spark.lake.tile_state import tile_plan
 from persona_spark.projection import published, user_features_table
@@ -88,7 +87,7 @@ def preview_rows(lake: Lake, conf: Conf, day: date | None, sample: int) -> Rows:
     if users > sample:
         owners = owners.join(_sampled(owners, users, sample), "user_id", "left_semi").select("account_id", "user_id")
     inputs, source, reasons = _inputs(lake, spec, owners, as_of)
-    frame = features_frame(inputs, checkpointed(numbered(accounts_of(owners))), conf, as_of)
+    frame = features_frame(inputs, numbered(accounts_of(owners)), conf, as_of)
     return Rows(published(frame, spec), as_of, users, source, (why, *reasons))
 
 
