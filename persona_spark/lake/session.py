@@ -67,10 +67,11 @@ _LOCAL = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     # The default collector trades throughput for short pauses, which nobody waits for here. With Java's own thresholds its second
-    # compiler works on thousands of methods of planning and generating code, and takes the cores from the tasks.
+    # compiler works on thousands of methods of planning and generating code, and takes the cores from the tasks; with much higher ones
+    # what is run once a user stays slow.
     "spark.driver.extraJavaOptions": (
-        "-XX:+UseParallelGC -XX:Tier4InvocationThreshold=100000 -XX:Tier4MinInvocationThreshold=20000 "
-        "-XX:Tier4CompileThreshold=300000 -XX:Tier4BackEdgeThreshold=800000" + _LARGE_PAGES
+        "-XX:+UseParallelGC -XX:Tier4InvocationThreshold=20000 -XX:Tier4MinInvocationThreshold=4000 "
+        "-XX:Tier4CompileThreshold=60000 -XX:Tier4BackEdgeThreshold=160000" + _LARGE_PAGES
     ),
     # Large aggregations find more of their groups in the processor's cache; the partitions of small ones are put together again.
     "spark.sql.adaptive.coalescePartitions.initialPartitionNum": "128",
