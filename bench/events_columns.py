@@ -155,8 +155,10 @@ def event_columns(shop: Shop) -> dict[str, Column]:
     discount = F.floor(total * F.col("percent") / F.lit(100))
     amount = F.when(ordered, total - discount)
     seen = kind.isin("view", "content_view")
+    event_id = F.md5(F.concat(F.lit(f"{shop.seed}/"), event.cast("string")).cast("binary"))
     return {
-        "event_id": F.md5(F.concat(F.lit(f"{shop.seed}/"), event.cast("string")).cast("binary")),
+        "event_id": event_id,
+        "id_hash": F.xxhash64(event_id),
         "namespace": F.lit(NAMESPACE),
         "source": F.lit(f"{NAMESPACE}_events"),
         "platform": _pick(PLATFORMS, draws, "platform", F.col("person"), F.col("second_account")),

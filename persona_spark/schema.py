@@ -162,6 +162,7 @@ EVENTS = Table(
         Column("rating", "int", "Stars given in a review, 1-5."),
         Column("text", "string", "Words of a review, search or comment."),
         Column("attributes", "map<string,string>", "Everything else that the mapping keeps."),
+        Column("id_hash", "bigint", "xxhash64 of event_id: an ingest looks for its ids here first; null in rows from before it was kept."),
         _INGEST_SEQ,
     ),
     key=("namespace", "event_id", "ingest_seq"),

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from persona_spark.config.sources_check import column_paths
 from persona_spark.lake.known import known_rows
 from persona_spark.schema import ACCOUNTS, EVENTS, INGEST, ITEMS
-from persona_spark.sources.events import derived_id
+from persona_spark.sources.events import derived_id, id_hash
 from persona_spark.sources.feed import FILE_TIME, PATH
 from persona_spark.sources.retract import SOURCE as BY_HAND
 
@@ -45,7 +45,7 @@ def fresh_events(lake: Lake, spec: SourceSpec, good: DataFrame, committed: int, 
         good = number_repeats(good)
     ids = good.select("event_id").distinct()
     twice = good.count() - ids.count() if repeated else 0
-    rows = _first(good) if twice else good
+    rows = (_first(good) if twice else good).withColumn("id_hash", id_hash())
     known = _known_ids(lake, spec, good, committed)
     if known is None:
         return Fresh(with_items(lake, spec, rows, committed), twice)
@@ -88,7 +88,18 @@ def _known_ids(lake: Lake, spec: SourceSpec, good: DataFrame, committed: int) ->
     if _id_tells_time(spec):
         months = [row[0] for row in good.select("event_month").distinct().collect()]
         known = _in_months(known, months, _versions_by_hand(lake, committed)) if months else known
+    elif "id_hash" in known.columns:
+        known = _alike(known, good)
     return known.select("event_id")
+
+
+def _alike(known: DataFrame, good: DataFrame) -> DataFrame:
+    """Events of the months in which some have the hash of an id of the batch, or have none: ids of other months need not be read."""
+    hashes = good.select(id_hash()).distinct()
+    found = known.select("event_month", "id_hash").join(hashes, "id_hash", "left_semi")
+    unhashed = known.where(F.col("id_hash").isNull())
+    months = found.select("event_month").unionByName(unhashed.select("event_month")).distinct().collect()
+    return known.where(F.col("event_month").isin([row.event_month for row in months]))
 
 
 def _in_months(known: DataFrame, months: list[date], by_hand: list[int]) -> DataFrame:

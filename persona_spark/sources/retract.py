@@ -16,6 +16,7 @@ from persona_spark.lake.result import StageResult
 from persona_spark.lake.turn import take_turn
 from persona_spark.schema import EVENTS, RETRACTIONS
 from persona_spark.sources.commit import Counts, ingest_row
+from persona_spark.sources.events import id_hash
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -36,8 +37,8 @@ def retract(lake: Lake, ids: DataFrame, at: datetime, reason: str, versions: Dat
         ids: namespace, event_id of the events; ids that are not known, or were taken back before, are counted and passed over.
         at: the time that the ingest runs at, with a zone.
         reason: why, in words; stands in `event_retraction`.
-        versions: events as they should have been, with the columns of `events` but `ingest_seq`; an id among them is taken back too if it
-            is known, and simply new if it is not.
+        versions: events as they should have been, with the columns of `events` but `id_hash` and `ingest_seq`; an id among them is taken
+            back too if it is known, and simply new if it is not.
 
     Returns:
         rows_in: ids; rows_out: events taken back; the note `versions` counts the events that were written.
@@ -56,7 +57,7 @@ def retract(lake: Lake, ids: DataFrame, at: datetime, reason: str, versions: Dat
     gone = turn.write(rows, RETRACTIONS)
     written = 0
     if versions is not None:
-        written = turn.write(versions.drop("ingest_seq").select("*", number), EVENTS)
+        written = turn.write(versions.drop("id_hash", "ingest_seq").select("*", id_hash(), number), EVENTS)
     asked = ids.count()
     if not gone and not written:
         turn.end()
