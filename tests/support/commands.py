@@ -15,12 +15,15 @@ ROOT = Path(__file__).parents[2]
 PLAIN_SPARK = Path(__file__).parent / "plain_spark"
 """Spark's settings for a few hundred rows."""
 
+FIRST_COMPILER = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
+"""For Java processes of a minute: a second compiler would be two fifths of it, and by default the first one alone gets little room."""
+
 
 def environment(**variables: str) -> dict[str, str]:
     """The environment of a command that imports this checkout, on two cores' worth of memory."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("SPARK_", "PYSPARK_"))}
     ours = {"PYTHONPATH": str(ROOT), "SPARK_CONF_DIR": str(PLAIN_SPARK), "SPARK_DRIVER_MEMORY": "1g", "COLUMNS": "160"}
-    return {**kept, **ours, "PYTHONUNBUFFERED": "1", **variables}
+    return {**kept, **ours, "SPARK_SUBMIT_OPTS": FIRST_COMPILER, "PYTHONUNBUFFERED": "1", **variables}
 
 
 def persona(*arguments: str, cwd: Path, timeout: float = 900, **variables: str) -> subprocess.CompletedProcess[str]:

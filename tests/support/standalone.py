@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pyspark
 import pytest
-from commands import environment, run
+from commands import FIRST_COMPILER, environment, run
 
 from persona_spark.lake.session import DELTA_PACKAGE
 
@@ -29,6 +29,7 @@ SMALL = {
     "spark.sql.shuffle.partitions": "2",
     "spark.databricks.delta.snapshotPartitions": "2",
     "spark.executor.memory": "800m",
+    "spark.executor.extraJavaOptions": FIRST_COMPILER,
     "spark.ui.enabled": "false",
     "spark.driver.host": "127.0.0.1",
 }
@@ -47,6 +48,7 @@ def cluster_environment() -> dict[str, str]:
         "SPARK_HOME": str(SPARK),
         "SPARK_LOCAL_IP": "127.0.0.1",
         "SPARK_DAEMON_MEMORY": "256m",
+        "SPARK_DAEMON_JAVA_OPTS": FIRST_COMPILER,
         "PYSPARK_PYTHON": sys.executable,
     }
 
