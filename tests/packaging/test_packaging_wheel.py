@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from commands import FIRST_COMPILER, PLAIN_SPARK
+from commands import SMALL_COMMAND
 from deltalake import DeltaTable
 from standalone import WORKERS, cluster, submit, wait_for
 from tiny_shop import AS_OF, write_tiny_shop
@@ -57,8 +57,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def clean_environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "SPARK_", "PYSPARK_", "PIP_"))}
-    ours = {"SPARK_CONF_DIR": str(PLAIN_SPARK), "SPARK_DRIVER_MEMORY": "1g", "SPARK_SUBMIT_OPTS": FIRST_COMPILER}
-    return {**kept, **ours, "COLUMNS": "160"}
+    return {**kept, **SMALL_COMMAND}
 
 
 def persona(installed: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:

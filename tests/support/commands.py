@@ -18,12 +18,14 @@ PLAIN_SPARK = Path(__file__).parent / "plain_spark"
 FIRST_COMPILER = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
 """For Java processes of a minute: a second compiler would be two fifths of it, and by default the first one alone gets little room."""
 
+SMALL_COMMAND = {"SPARK_CONF_DIR": str(PLAIN_SPARK), "SPARK_DRIVER_MEMORY": "1g", "SPARK_SUBMIT_OPTS": FIRST_COMPILER, "COLUMNS": "160"}
+"""What the environment of a command says of its Spark, on two cores' worth of memory, and of its terminal."""
+
 
 def environment(**variables: str) -> dict[str, str]:
-    """The environment of a command that imports this checkout, on two cores' worth of memory."""
+    """The environment of a command that imports this checkout."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("SPARK_", "PYSPARK_"))}
-    ours = {"PYTHONPATH": str(ROOT), "SPARK_CONF_DIR": str(PLAIN_SPARK), "SPARK_DRIVER_MEMORY": "1g", "COLUMNS": "160"}
-    return {**kept, **ours, "SPARK_SUBMIT_OPTS": FIRST_COMPILER, "PYTHONUNBUFFERED": "1", **variables}
+    return {**kept, **SMALL_COMMAND, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **variables}
 
 
 def persona(*arguments: str, cwd: Path, timeout: float = 900, **variables: str) -> subprocess.CompletedProcess[str]:
