@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from persona_spark.lake.contract import frame_of
 from persona_spark.schema import RUN_LOG
 
 if TYPE_CHECKING:
@@ -80,7 +81,18 @@ class RunLog:
         started = self.started_at.astimezone(UTC) + timedelta(seconds=begun - self._origin)
         notes = dict(report.result.notes) if report.result else {}
         told = json.dumps(notes, default=str, ensure_ascii=False) if report.result else None
-        row = (self.run_id, report.stage, as_of, started, rows_in, rows_out, report.seconds, report.status, report.error, told)
+        row = {
+            "run_id": self.run_id,
+            "stage": report.stage,
+            "as_of": as_of,
+            "started_at": started,
+            "rows_in": rows_in,
+            "rows_out": rows_out,
+            "seconds": report.seconds,
+            "status": report.status,
+            "error": report.error,
+            "notes": told,
+        }
         LOGGER.info(
             json.dumps(
                 {
@@ -99,4 +111,4 @@ class RunLog:
             )
         )
         self.on_end(report)
-        self.lake.append(self.lake.spark.createDataFrame([row], RUN_LOG.ddl.replace(" NOT NULL", "")), RUN_LOG)
+        self.lake.append(frame_of(self.lake.spark, RUN_LOG, [row]), RUN_LOG)

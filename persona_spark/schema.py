@@ -1,6 +1,6 @@
 """The contracts of the lake's tables: names, keys, columns, types and what each column means.
 
-Tables whose columns follow from the configuration (tiles, features, profiles) are built by the module of their stage
+Tables whose columns follow from the configuration are built in `config.tile_tables` (tiles, features) and `profiles.tables` (profiles)
 from the same `Column` and `Table` values. Types are Spark SQL type names in lower case.
 """
 
@@ -99,7 +99,12 @@ class Table:
         Raises:
             KeyError: when there is none.
         """
-        return next(column for column in self.columns if column.name == name) if name in self.names else _missing(name)
+        return {column.name: column for column in self.columns}[name]
+
+    @property
+    def types(self) -> dict[str, str]:
+        """Type of each column, by name."""
+        return {column.name: column.type for column in self.columns}
 
     @property
     def ddl(self) -> str:
@@ -109,10 +114,6 @@ class Table:
     def may_be_null(self, column: Column) -> bool:
         """Whether `column` of this table may hold null."""
         return column.nullable and (self.null_keys or column.name not in self.key)
-
-
-def _missing(name: str) -> Column:
-    raise KeyError(name)
 
 
 _INGEST_SEQ = Column("ingest_seq", "bigint", "Number of the committed ingest that brought the row.", nullable=False)
@@ -150,7 +151,7 @@ EVENTS = Table(
         Column("session_id", "string", "<namespace>:<native id> of the session; null if unknown."),
         Column("category", "string", "Item category, from the feed or else from `items`."),
         Column("brand", "string", "Item brand, from the feed or else from `items`."),
-        Column("quantity", "bigint", "Pieces, >= 0; null if not stated."),
+        Column("quantity", "bigint", "Pieces, >= 0; 0 in a further payment of a line; null if not stated."),
         Column("amount", MONEY, "Money in the reporting currency, >= 0; of a return, what was paid back."),
         Column("amount_original", MONEY, "The same money in the feed's currency."),
         Column("currency", "string", "ISO 4217 code of amount_original."),
@@ -162,7 +163,7 @@ EVENTS = Table(
         Column("rating", "int", "Stars given in a review, 1-5."),
         Column("text", "string", "Words of a review, search or comment."),
         Column("attributes", "map<string,string>", "Everything else that the mapping keeps."),
-        Column("id_hash", "bigint", "xxhash64 of event_id: an ingest looks for its ids here first; null in rows from before it was kept."),
+        Column("id_hash", "bigint", "xxhash64 of event_id: an ingest looks for its ids here first.", nullable=False),
         _INGEST_SEQ,
     ),
     key=("namespace", "event_id", "ingest_seq"),
@@ -252,8 +253,8 @@ INGEST = Table(
         Column("retracted", "bigint", "Events taken back.", nullable=False),
         Column("ambiguous_times", "bigint", "Local times that occur twice (clock set back); the earlier was taken.", nullable=False),
         Column("nonexistent_times", "bigint", "Local times that do not exist (clock set forward); moved forward.", nullable=False),
-        Column("min_event_date", "date", "First local date touched; null when none."),
-        Column("max_event_date", "date", "Last local date touched; null when none."),
+        Column("min_event_date", "date", "First local date of the events loaded; null when none."),
+        Column("max_event_date", "date", "Last local date of the events loaded; null when none."),
         Column("mapping_hash", "string", "Hash of the mapping used.", nullable=False),
     ),
     key=("ingest_seq",),
@@ -323,7 +324,7 @@ TILE_STATE = Table(
     "What the tiles were made from, one row.",
     (
         Column("ingest_seq", "bigint", "The tiles hold the events of all ingests up to this one.", nullable=False),
-        Column("definition", "string", "Hash of the definitions by which they were made.", nullable=False),
+        Column("definition", "string", "Hash of the definitions, and hash of the code, by which they were made.", nullable=False),
         Column("complete", "boolean", "False while tiles are being changed.", nullable=False),
         Column("towards", "bigint", "Ingest that an update under way leads to; null when none is, and when they are made anew."),
         Column("since", "bigint", "Ingest that the last change started from; null when they were made anew."),

@@ -14,6 +14,7 @@ from persona_spark.errors import UsageError
 
 _WINDOW = re.compile(r"^(prev_)?([1-9][0-9]{0,4})d$")
 LIFETIME = "lifetime"
+_FIRST, _LAST = date(1970, 1, 2), date(2999, 12, 31)
 
 
 @dataclass(frozen=True, order=True)
@@ -22,6 +23,10 @@ class AsOf:
 
     date: date
     ingest_seq: int
+
+    def __str__(self) -> str:
+        """For people: `2018-01-01 at ingest 3`."""
+        return f"{self.date} at ingest {self.ingest_seq}"
 
 
 @dataclass(frozen=True)
@@ -69,15 +74,18 @@ def parse_date(text: str) -> date:
     """Read a date written as YYYY-MM-DD.
 
     Raises:
-        UsageError: for anything else.
+        UsageError: for anything else, and for days that no shop has: windows reach years back from a day.
     """
     msg = f"{text!r} is not a date: write it as YYYY-MM-DD, for example 2018-01-01"
     if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
         raise UsageError(msg)
     try:
-        return date.fromisoformat(text)
+        found = date.fromisoformat(text)
     except ValueError:
         raise UsageError(msg) from None
+    if not _FIRST <= found <= _LAST:
+        raise UsageError(f"{text} lies outside of {_FIRST} to {_LAST}: is it mistyped?")
+    return found
 
 
 def is_zone(name: str) -> bool:

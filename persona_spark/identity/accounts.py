@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from persona_spark.lake.code import IDENTITY_CODE, code_version
+from persona_spark.lake.dates import on_day
 from persona_spark.lake.known import known_rows
 from persona_spark.lake.tile_state import EVER, active_days
 from persona_spark.schema import ACCOUNTS, EVENTS, IDENTITY, RETRACTIONS
@@ -27,7 +28,7 @@ def accounts_base(lake: Lake, as_of: AsOf) -> AsOf | None:
     """The last day that has identities, up to as_of, unless it knew more, other code made it, or events have been taken back since."""
     identity = lake.read(IDENTITY)
     day = identity.where(F.col("as_of") <= F.lit(as_of.date)).agg(F.max("as_of")).collect()[0][0]
-    if day is None or "code" not in identity.columns:
+    if day is None:
         return None
     row = identities(lake, day).select("ingest_seq", "code").first()
     if row is None or row.code != code_version(IDENTITY_CODE) or row.ingest_seq > as_of.ingest_seq:
@@ -70,7 +71,7 @@ def stated_since(lake: Lake, as_of: AsOf, base: AsOf) -> DataFrame:
 
 def identities(lake: Lake, day: date) -> DataFrame:
     """Rows of `identity` as of a day."""
-    return lake.read(IDENTITY).where(F.col("as_of") == F.lit(day))
+    return lake.read(IDENTITY).where(on_day(day))
 
 
 def _dated(rows: DataFrame, seq: str, day: str) -> DataFrame:

@@ -11,6 +11,7 @@ from persona_spark.identity.accounts import accounts_base, identities, known_acc
 from persona_spark.identity.components import founders
 from persona_spark.identity.links import LARGEST_GROUP, account_keys, key_sizes, relinked
 from persona_spark.lake.code import IDENTITY_CODE, code_version
+from persona_spark.lake.dates import on_day
 from persona_spark.lake.day_state import IDENTITIES, begin_day, end_day, tell_days
 from persona_spark.lake.days import expired_days, last_before, next_after
 from persona_spark.lake.result import StageResult
@@ -40,10 +41,10 @@ def identify(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:
     """
     known, notes = _identities(lake, as_of)
     begin_day(lake, IDENTITIES, as_of.date)
-    rows = lake.replace_where(known, IDENTITY, _on(as_of.date))
+    rows = lake.replace_where(known, IDENTITY, on_day(as_of.date))
     tell_days(lake, IDENTITIES, as_of.date, partial(write_aliases, lake))
     end_day(lake, IDENTITIES, conf, as_of)
-    changed = lake.read(USER_ALIAS).where(F.col("as_of") == F.lit(as_of.date)).count()
+    changed = lake.read(USER_ALIAS).where(on_day(as_of.date)).count()
     users = identities(lake, as_of.date).select(F.count_distinct("user_id")).collect()[0][0]
     return StageResult(rows_in=rows, rows_out=rows, notes={"users": users, **notes, "changed_user_ids": changed})
 
@@ -68,7 +69,7 @@ def _identities(lake: Lake, as_of: AsOf) -> tuple[DataFrame, dict[str, Any]]:
         "first_seq",
         F.lit(code_version(IDENTITY_CODE)).alias("code"),
     )
-    taken = {} if base is None else {"base": f"{base.date} at ingest {base.ingest_seq}"}
+    taken = {} if base is None else {"base": str(base)}
     return rows, {**taken, "linking_keys": linking, "ignored_keys": ignored, "rounds": rounds}
 
 
@@ -92,7 +93,7 @@ def write_aliases(lake: Lake, day: date, others: set[date]) -> None:
     told = {day, *others}
     told |= {after for one in told if (after := next_after(line, one)) is not None}
     for current in sorted(told):
-        lake.replace_where(_changes(lake, last_before(line, current), current), USER_ALIAS, _on(current))
+        lake.replace_where(_changes(lake, last_before(line, current), current), USER_ALIAS, on_day(current))
 
 
 def _changes(lake: Lake, before: date | None, day: date) -> DataFrame:
@@ -109,11 +110,7 @@ def _changes(lake: Lake, before: date | None, day: date) -> DataFrame:
 def _identified(lake: Lake, day: date) -> DataFrame:
     """The rows of `identity` at a day; those that have expired are found again from what was known then."""
     rows = identities(lake, day)
-    expired = expired_days(lake, IDENTITY).where(F.col("as_of") == F.lit(day)).collect()
+    expired = expired_days(lake, IDENTITY).where(on_day(day)).collect()
     if not expired or not rows.isEmpty():
         return rows
     return _identities(lake, AsOf(day, int(expired[0].ingest_seq)))[0]
-
-
-def _on(day: date) -> str:
-    return f"as_of = DATE'{day.isoformat()}'"

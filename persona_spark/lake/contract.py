@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, StructField, StructType
@@ -10,7 +10,9 @@ from pyspark.sql.types import ArrayType, StructField, StructType
 from persona_spark.errors import ContractError, LakeError
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from collections.abc import Iterable, Mapping
+
+    from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.types import DataType
 
     from persona_spark.schema import Table
@@ -61,6 +63,11 @@ def _can_become(stored: DataType, wanted: DataType) -> bool:
         pairs = list(zip(stored.fields, wanted.fields, strict=False))
         return len(pairs) == len(stored.fields) and all(a.name == b.name and _can_become(a.dataType, b.dataType) for a, b in pairs)
     return stored.simpleString() == wanted.simpleString()
+
+
+def frame_of(spark: SparkSession, table: Table, rows: Iterable[Mapping[str, Any]] = ()) -> DataFrame:
+    """A few rows of `table`, given by column; columns that a row leaves out are null."""
+    return spark.createDataFrame([tuple(row.get(name) for name in table.names) for row in rows], struct_of(table))
 
 
 def struct_of(table: Table) -> StructType:

@@ -13,12 +13,14 @@ from pyspark.sql import functions as F
 
 from persona_spark.errors import LakeError
 from persona_spark.lake.code import code_version
-from persona_spark.lake.contract import struct_of
+from persona_spark.lake.contract import frame_of
+from persona_spark.lake.dates import on_days
 from persona_spark.schema import DAY_STATE, IDENTITY, USER_SCORES, USER_SEGMENTS, USER_TAGS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
     from datetime import date
+    from typing import Any
 
     from persona_spark.config.load import Conf, SpecName
     from persona_spark.lake.tables import Lake
@@ -55,7 +57,7 @@ MARKED = tuple(daily.table for daily in (SCORES, TAGS, SEGMENTS, IDENTITIES))
 
 def begin_day(lake: Lake, daily: Daily, day: date) -> None:
     """Say that a day's rows are about to be written."""
-    _write(lake, daily, (daily.table.name, day, None, None))
+    _write(lake, daily, day, {})
 
 
 def tell_days(lake: Lake, daily: Daily, day: date, tell: Callable[[date, set[date]], None]) -> None:
@@ -76,7 +78,7 @@ def tell_days(lake: Lake, daily: Daily, day: date, tell: Callable[[date, set[dat
 
 def end_day(lake: Lake, daily: Daily, conf: Conf, as_of: AsOf) -> None:
     """Say that a day is whole."""
-    _write(lake, daily, (daily.table.name, as_of.date, as_of.ingest_seq, daily.definition(conf)))
+    _write(lake, daily, as_of.date, {"ingest_seq": as_of.ingest_seq, "definition": daily.definition(conf)})
 
 
 def begun_days(lake: Lake, table: Table) -> set[date]:
@@ -87,7 +89,7 @@ def begun_days(lake: Lake, table: Table) -> set[date]:
 
 def forget_days(lake: Lake, table: Table, before: date, stay: Collection[date]) -> None:
     """Say of the days before one, but for those that `stay`, that they are not whole: their rows are about to be removed."""
-    kept = f" AND NOT {_among(stay)}" if stay else ""
+    kept = f" AND NOT {on_days(stay)}" if stay else ""
     lake.delete(DAY_STATE, f"table_name = '{table.name}' AND as_of < DATE'{before}'{kept}")
 
 
@@ -109,14 +111,10 @@ def check_day(lake: Lake, daily: Daily, conf: Conf, as_of: AsOf) -> None:
     raise LakeError(f"{daily.table.name} as of {as_of.date} {what}: run persona {daily.command} --as-of {as_of.date} first")
 
 
-def _write(lake: Lake, daily: Daily, row: tuple[str, date, int | None, str | None]) -> None:
-    lake.replace_where(lake.spark.createDataFrame([row], struct_of(DAY_STATE)), DAY_STATE, _on(daily.table, [row[1]]))
+def _write(lake: Lake, daily: Daily, day: date, made: Mapping[str, Any]) -> None:
+    row = {"table_name": daily.table.name, "as_of": day, **made}
+    lake.replace_where(frame_of(lake.spark, DAY_STATE, [row]), DAY_STATE, _on(daily.table, [day]))
 
 
 def _on(table: Table, days: Collection[date]) -> str:
-    return f"table_name = '{table.name}' AND {_among(days)}"
-
-
-def _among(days: Collection[date]) -> str:
-    dates = ", ".join(f"DATE'{day}'" for day in days)
-    return f"as_of IN ({dates})"
+    return f"table_name = '{table.name}' AND {on_days(days)}"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from persona_spark.config.tile_tables import user_features_table
+from persona_spark.lake.dates import on_days
 from persona_spark.lake.day_state import MARKED, begun_days, forget_days
 from persona_spark.schema import EXPIRED_DAY, FEATURES_STATE, IDENTITY, USER_TAGS
 
@@ -38,7 +39,7 @@ def day_tables(spec: FeaturesSpec) -> tuple[Table, ...]:
     return (FEATURES_STATE, user_features_table(spec), *MARKED)
 
 
-def expire_days(lake: Lake, spec: FeaturesSpec, days: int, keep: Collection[date] = ()) -> dict[str, tuple[date, ...]]:
+def expire_days(lake: Lake, spec: FeaturesSpec, days: int, serving: date | None = None) -> dict[str, tuple[date, ...]]:
     """Remove the days that are more than `days` days older than the newest of `user_features`, from all tables alike.
 
     Bases of days that stay do too. Days after the serving one do not count as the newest: a mistyped one would remove all others.
@@ -47,7 +48,7 @@ def expire_days(lake: Lake, spec: FeaturesSpec, days: int, keep: Collection[date
         lake: the lake.
         spec: the definitions.
         days: how many days before the newest stay.
-        keep: further days that stay: the serving one.
+        serving: the day of the serving release, which stays; None when nothing is served.
 
     Returns:
         The days removed, sorted, by table.
@@ -55,10 +56,12 @@ def expire_days(lake: Lake, spec: FeaturesSpec, days: int, keep: Collection[date
     newest = lake.read(user_features_table(spec)).agg(F.max("as_of")).collect()[0][0]
     if newest is None:
         return {}
-    limit = min(newest, *keep) - timedelta(days=days) if keep else newest - timedelta(days=days)
+    limit = min(newest, serving or newest) - timedelta(days=days)
     states = lake.read(FEATURES_STATE).select("as_of", "base_as_of").collect()
-    bases = {row.base_as_of for row in states if row.base_as_of and (row.as_of >= limit or row.as_of in keep)}
-    return {table.name: _remove(lake, table, limit, {*keep, *bases}) for table in day_tables(spec)}
+    stay = {row.base_as_of for row in states if row.base_as_of and (row.as_of >= limit or row.as_of == serving)}
+    if serving is not None:
+        stay.add(serving)
+    return {table.name: _remove(lake, table, limit, stay) for table in day_tables(spec)}
 
 
 def expired_days(lake: Lake, table: Table) -> DataFrame:
@@ -85,8 +88,7 @@ def _remove(lake: Lake, table: Table, limit: date, stay: Collection[date]) -> tu
     if table in MARKED:
         forget_days(lake, table, limit, stay)
     if gone:
-        dates = ", ".join(f"DATE'{day}'" for day in gone)
-        condition = f"as_of IN ({dates})"
+        condition = on_days(gone)
         if table in _TOLD:
             # Written down first: of a day that is there, nobody asks whether it expired.
             record = _recorded(lake.read(table).where(condition), table)

@@ -38,7 +38,7 @@ def files_of(lake: Lake, table: Table) -> Files:
 
 
 def compact(lake: Lake, table: Table, most: int) -> int:
-    """Put the small files of each partition with more than `most` files together; returns the number of such partitions.
+    """Put the small files of each partition with more than `most` files together; returns in how many of them there were some.
 
     Raises:
         LakeError: when a run changed the table meanwhile.
@@ -51,8 +51,8 @@ def compact(lake: Lake, table: Table, most: int) -> int:
         values = ", ".join(f"'{value}'" for value in crowded)
         builder = builder.where(f"{table.partition_by[0]} IN ({values})")
     with alone(table, *_RUN):
-        builder.executeCompaction()
-    return len(crowded)
+        done = builder.executeCompaction().select("metrics.partitionsOptimized", "metrics.numFilesRemoved").collect()[0]
+    return int(done.partitionsOptimized) if done.numFilesRemoved else 0
 
 
 def purge(lake: Lake, table: Table) -> int:
@@ -91,9 +91,10 @@ def vacuum(lake: Lake, table: Table, days: int) -> None:
 def _crowded(lake: Lake, table: Table, most: int) -> list[str]:
     """Partitions with too many files, sorted; of a table without partitions one empty text."""
     column = table.partition_by[0] if table.partition_by else None
-    value = re.compile(rf"/{column}=([^/]+)/") if column else None
+    # The last such folder: the lake's own path may have one, too.
+    value = re.compile(rf".*/{column}=([^/]+)/") if column else None
     counts: Counter[str] = Counter()
     for path in lake.read(table).inputFiles():
-        found = value.search(path) if value else None
+        found = value.match(path) if value else None
         counts[unquote(unquote(found.group(1))) if found else ""] += 1
     return sorted(name for name, files in counts.items() if files > most)

@@ -5,18 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from persona_spark.errors import LakeError
+from persona_spark.lake.contract import frame_of
 from persona_spark.lake.folder import check_writable
 from persona_spark.lake.tables import Lake
 from persona_spark.schema import LAKE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from pyspark.sql import SparkSession
 
     from persona_spark.config.main import LakeConf
 
-LAYOUT = 2
+LAYOUT = 3
 """Version of the tables' layout; a lake of another version is refused."""
 
 
@@ -34,19 +36,24 @@ def open_lake(spark: SparkSession, conf: LakeConf, folder: Path, path: str | Non
         LakeError: when the lake was made with another zone, currency or layout.
     """
     lake = Lake(spark, path=lake_path(conf, folder, path), schema=None if path else conf.catalog_schema)
-    wanted = (conf.zone, conf.currency, LAYOUT)
+    wanted = {"zone": conf.zone, "currency": conf.currency, "layout": LAYOUT}
     if not lake.exists(LAKE):
         if not create:
             return lake
-        lake.replace(spark.createDataFrame([wanted], "zone string, currency string, layout int"), LAKE)
+        lake.replace(frame_of(spark, LAKE, [wanted]), LAKE)
         return lake
-    found = tuple(lake.read(LAKE).select("zone", "currency", "layout").collect()[0])
+    found = lake.read(LAKE).select(*wanted).collect()[0].asDict()
     if found != wanted:
         raise LakeError(
-            f"the lake {lake.root or lake.schema} was made with (zone, currency, layout) = {found}, the configuration says {wanted}: "
-            "these are fixed for the life of a lake; use another lake, or correct the configuration"
+            f"the lake {lake.root or lake.schema} was made with {_told(found)}, but this is {_told(wanted)}: zone and currency, which the "
+            "configuration says, and the layout, which the version of persona-spark says, are fixed for the life of a lake; use another "
+            "lake, or correct the configuration"
         )
     return lake
+
+
+def _told(info: Mapping[str, object]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in info.items())
 
 
 def lake_path(conf: LakeConf, folder: Path, path: str | None = None) -> str | None:

@@ -43,6 +43,7 @@ def known_events(lake: Lake, ingest_seq: int) -> DataFrame:
     """
     events = known_rows(lake, EVENTS, ingest_seq)
     if not lake.exists(RETRACTIONS):
+        # Most lakes never take anything back: nothing to join.
         return events
     taken_back = known_rows(lake, RETRACTIONS, ingest_seq).groupBy("namespace", "event_id").agg(F.max("ingest_seq").alias("__gone"))
     joined = events.join(taken_back, ["namespace", "event_id"], "left")
@@ -56,6 +57,5 @@ def touched_days(lake: Lake, since: int, ingest_seq: int) -> DataFrame:
     Returns:
         Columns account_id, event_date; with repeats.
     """
-    tables = (EVENTS, RETRACTIONS) if lake.exists(RETRACTIONS) else (EVENTS,)
-    first, *rest = (known_rows(lake, table, ingest_seq, since).select("account_id", "event_date") for table in tables)
-    return first.unionByName(rest[0]) if rest else first
+    came, gone = (known_rows(lake, table, ingest_seq, since).select("account_id", "event_date") for table in (EVENTS, RETRACTIONS))
+    return came.unionByName(gone)

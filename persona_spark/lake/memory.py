@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Self
 
 from pyspark.sql import functions as F
 
-from persona_spark.lake.contract import enforce, struct_of
+from persona_spark.lake.contract import enforce, frame_of
 from persona_spark.lake.tables import Lake
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class MemoryLake(Lake):
         """The table's rows; an empty frame with its schema when it does not exist."""
         if table.name in self._written:
             return self._written[table.name]
-        return self._below.read(table) if self._sees(table) else self.spark.createDataFrame([], struct_of(table))
+        return self._below.read(table) if self._sees(table) else frame_of(self.spark, table)
 
     def replace(self, df: DataFrame, table: Table) -> int:
         """Replace the whole table; returns its rows."""
@@ -72,7 +72,7 @@ class MemoryLake(Lake):
     def create(self, table: Table) -> None:
         """Create the table, empty, unless it exists."""
         if not self.exists(table):
-            self._written[table.name] = self.spark.createDataFrame([], struct_of(table))
+            self._written[table.name] = frame_of(self.spark, table)
 
     def delete(self, table: Table, condition: str) -> None:
         """Remove the rows that meet `condition`."""

@@ -23,14 +23,14 @@ from delta.tables import DeltaTable
 from pyspark.sql import functions as F
 
 from persona_spark.errors import LakeError
-from persona_spark.lake.contract import check_stored, enforce, struct_of
+from persona_spark.lake.contract import check_stored, enforce, frame_of, struct_of
 from persona_spark.lake.folder import plain_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 
     from persona_spark.lake.mark import Mark
     from persona_spark.schema import Table
@@ -98,7 +98,7 @@ class Lake:
     def read(self, table: Table) -> DataFrame:
         """The table's rows; an empty frame with its schema when it does not exist yet."""
         if not self.exists(table):
-            return self.spark.createDataFrame([], struct_of(table))
+            return frame_of(self.spark, table)
         if self.schema is None:
             return self.spark.read.format("delta").load(self.location(table))
         return self.spark.read.table(self.location(table))
@@ -135,13 +135,8 @@ class Lake:
         return self._write(enforce(df, table), table, {"replaceWhere": condition, "mergeSchema": "true"}, mark)
 
     def append(self, df: DataFrame, table: Table) -> None:
-        """Add rows without looking at those that are there: only for logs, whose rows never repeat."""
-        self.create(table)
-        writer = enforce(df, table).write.format("delta").mode("append")
-        if self.schema is None:
-            writer.save(self.location(table))
-        else:
-            writer.saveAsTable(self.location(table))
+        """Add rows without looking at those that are there, also where others add some: only for logs, whose rows never repeat."""
+        self._save(enforce(df, table).write.format("delta").mode("append"), table)
 
     def insert_new(self, df: DataFrame, table: Table) -> int:
         """Insert the rows whose key is not in the table yet; `df` must hold each key once; returns the rows inserted.
@@ -238,25 +233,28 @@ class Lake:
     def _write(self, df: DataFrame, table: Table, options: dict[str, str], mark: Mark | None = None) -> int:
         name = uuid4().hex
         options = {**options, "userMetadata": name, **(mark.options if mark else {}), **({"optimizeWrite": "false"} if table.as_is else {})}
-        writer = df.write.format("delta").mode("overwrite").options(**options).partitionBy(*table.partition_by)
+        self._save(df.write.format("delta").mode("overwrite").options(**options).partitionBy(*table.partition_by), table)
+        written = self._rows_written(table, name)
+        if written is None and mark:
+            # Delta passes over a write that comes too late in its order, without a word.
+            raise LakeError(f"table {table.name} was changed by another writer at the same time, which goes first: run again")
+        return written or 0
+
+    def _save(self, writer: DataFrameWriter, table: Table) -> None:
         with alone(table):
             self.create(table)
             if self.schema is None:
                 writer.save(self.location(table))
             else:
                 writer.saveAsTable(self.location(table))
-        return self._rows_written(table, name, mark)
 
-    def _rows_written(self, table: Table, name: str, mark: Mark | None) -> int:
-        """Rows of the commit that bears `name`; 0 when there was nothing to do and so no commit."""
-        log = self.native(table).history(_RECENT).where(F.col("userMetadata") == F.lit(name))
-        for row in log.select("operationMetrics").collect():
-            # Rows that stand in one file with replaced ones are written again, and counted with the new ones.
-            return int(row.operationMetrics.get("numOutputRows", 0)) - int(row.operationMetrics.get("numCopiedRows", 0))
-        if mark:
-            # Delta passes over a write that comes too late in its order, without a word.
-            raise LakeError(f"table {table.name} was changed by another writer at the same time, which goes first: run again")
-        return 0
+    def _rows_written(self, table: Table, name: str) -> int | None:
+        """Rows of the commit that bears `name`; None when there was nothing to do and so no commit."""
+        log = self.native(table).history(_RECENT).where(F.col("userMetadata") == F.lit(name)).select("operationMetrics").collect()
+        if not log:
+            return None
+        # Rows that stand in one file with replaced ones are written again, and counted with the new ones.
+        return int(log[0].operationMetrics.get("numOutputRows", 0)) - int(log[0].operationMetrics.get("numCopiedRows", 0))
 
 
 def max_of(df: DataFrame, column: str) -> int:

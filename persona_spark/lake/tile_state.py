@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from persona_spark.config.tile_tables import ACCOUNT_DAY_HEAD, tile_tables
 from persona_spark.errors import LakeError
 from persona_spark.lake.code import TILE_CODE, code_version
-from persona_spark.lake.contract import struct_of
+from persona_spark.lake.contract import frame_of
 from persona_spark.lake.known import known_events, known_rows, touched_days
 from persona_spark.schema import EVENTS, RETRACTIONS, TILE_STATE
 
@@ -60,7 +60,7 @@ def tile_plan(lake: Lake, spec: FeaturesSpec, ingest_seq: int) -> TilePlan:
 
 
 def _why_anew(state: Mapping[str, Any], spec: FeaturesSpec, ingest_seq: int) -> str | None:
-    towards = state.get("towards")
+    towards = state["towards"]
     if not state["complete"] and towards is None:
         return "a run that made them anew did not end"
     if state["definition"] != made_by(spec):
@@ -132,7 +132,7 @@ def mark_tiles(lake: Lake, spec: FeaturesSpec, plan: TilePlan, counts: Mapping[s
 def _write_state(lake: Lake, spec: FeaturesSpec, changed: Mapping[str, Any]) -> None:
     tables = sorted(table.name for table in (*tile_tables(spec), *former_tiles(lake, spec)))
     row = {"definition": made_by(spec), "tables": tables, **changed}
-    lake.replace(lake.spark.createDataFrame([tuple(row.get(name) for name in TILE_STATE.names)], struct_of(TILE_STATE)), TILE_STATE)
+    lake.replace(frame_of(lake.spark, TILE_STATE, [row]), TILE_STATE)
 
 
 def active_days(lake: Lake, ingest_seq: int, ranges: Sequence[tuple[date, date]]) -> DataFrame:

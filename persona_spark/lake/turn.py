@@ -14,7 +14,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from persona_spark.errors import LakeError
-from persona_spark.lake.contract import struct_of
+from persona_spark.lake.contract import frame_of
 from persona_spark.lake.known import committed_seq
 from persona_spark.lake.mark import Mark
 from persona_spark.schema import ACCOUNTS, EVENTS, INGEST, INGEST_FILE, INGEST_TURN, ITEMS, QUARANTINE, RETRACTIONS
@@ -68,7 +68,7 @@ class Turn:
     def show(self) -> None:
         """Make all tables refuse the turns before; not one row is touched, so that an ingest that was just committed stays whole."""
         for table in (*_NUMBERED, INGEST):
-            self._replace(_nothing(self.lake, table), table, "ingest_seq < 0")
+            self._replace(frame_of(self.lake.spark, table), table, "ingest_seq < 0")
 
     def clear(self) -> None:
         """Remove what a killed ingest wrote, so that no later number makes it known."""
@@ -78,7 +78,7 @@ class Turn:
         beyond = F.col("ingest_seq") >= self.seq
         left = [self.lake.read(table).where(beyond).select(F.lit(name).alias("name")).limit(1) for name, table in tables.items()]
         for row in reduce(DataFrame.unionAll, left).collect():
-            self.write(_nothing(self.lake, tables[row.name]), tables[row.name])
+            self.write(frame_of(self.lake.spark, tables[row.name]), tables[row.name])
 
     def _replace(self, rows: DataFrame, table: Table, condition: str) -> int:
         self._writes += 1
@@ -116,9 +116,5 @@ def _last(lake: Lake) -> tuple[int, int] | None:
 
 
 def _insert(lake: Lake, number: int, seq: int) -> None:
-    row = lake.spark.range(1).select(F.lit(number).cast("bigint").alias("turn"), F.lit(seq).cast("bigint").alias("ingest_seq"))
+    row = frame_of(lake.spark, INGEST_TURN, [{"turn": number, "ingest_seq": seq}])
     lake.replace_where(row, INGEST_TURN, f"turn = {number}", Mark("turn", number))
-
-
-def _nothing(lake: Lake, table: Table) -> DataFrame:
-    return lake.spark.createDataFrame([], struct_of(table))

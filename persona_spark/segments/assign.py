@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from persona_spark.errors import ModelError
+from persona_spark.lake.dates import on_day
 from persona_spark.lake.day_state import SEGMENTS, begin_day, end_day
 from persona_spark.lake.result import StageResult
 from persona_spark.projection import profile_frame
@@ -49,7 +50,7 @@ def assign(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:
 
 def _write(lake: Lake, conf: Conf, as_of: AsOf, rows: DataFrame) -> int:
     begin_day(lake, SEGMENTS, as_of.date)
-    written = lake.replace_where(rows, USER_SEGMENTS, f"as_of = DATE'{as_of.date}'")
+    written = lake.replace_where(rows, USER_SEGMENTS, on_day(as_of.date))
     end_day(lake, SEGMENTS, conf, as_of)
     return written
 

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from persona_spark.config.expression import compile_expression
 from persona_spark.errors import ModelError
-from persona_spark.lake.contract import struct_of
+from persona_spark.lake.contract import frame_of
 from persona_spark.schema import SEGMENT_MODEL
 
 if TYPE_CHECKING:
@@ -94,10 +94,9 @@ class SegmentModel:
         values["trials"] = tuple(Trial(**{**trial, "users": tuple(trial["users"])}) for trial in values["trials"])
         return cls(**values)
 
-    def as_row(self) -> tuple[Any, ...]:
-        """The values in the order of the table's columns."""
-        values = asdict(self)
-        return tuple(values[name] for name in SEGMENT_MODEL.names)
+    def as_row(self) -> dict[str, Any]:
+        """The values by column of the table."""
+        return asdict(self)
 
 
 def models(lake: Lake) -> tuple[SegmentModel, ...]:
@@ -117,7 +116,7 @@ def save(lake: Lake, model: SegmentModel) -> None:
     old = champion(lake) if model.status == CHAMPION else None
     if old is not None and old.model_version != model.model_version:
         written.append(replace(old, status=RETIRED, status_as_of=model.status_as_of))
-    rows = lake.spark.createDataFrame([each.as_row() for each in written], struct_of(SEGMENT_MODEL))
+    rows = frame_of(lake.spark, SEGMENT_MODEL, [each.as_row() for each in written])
     versions = ", ".join(f"'{each.model_version}'" for each in written)
     lake.replace_where(rows.coalesce(1), SEGMENT_MODEL, f"model_version IN ({versions})")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from persona_spark.lake.dates import on_day, on_days
 from persona_spark.lake.day_state import TAGS, begin_day, end_day, tell_days
 from persona_spark.lake.days import expired_days, last_before, next_after
 from persona_spark.lake.result import StageResult
@@ -38,7 +39,7 @@ def tag(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:
     rows = lake.replace_where(evaluate(profiles, conf.tags), USER_TAGS, f"as_of = '{as_of.date}'")
     tell_days(lake, TAGS, as_of.date, partial(_write_changes, lake))
     end_day(lake, TAGS, conf, as_of)
-    changes = lake.read(TAG_HISTORY).where(F.col("as_of") == F.lit(as_of.date)).count()
+    changes = lake.read(TAG_HISTORY).where(on_day(as_of.date)).count()
     return StageResult(profiles.count(), rows, {"tags": len(conf.tags.tags), "changes": changes})
 
 
@@ -50,12 +51,11 @@ def _write_changes(lake: Lake, day: date, others: set[date]) -> None:
     told |= {after for one in told if (after := next_after(line, one)) is not None}
 
     def held(one: date | None) -> DataFrame:
-        return _rows(lake, one) if one == day else _held(lake, one)
+        return _rows(lake, day) if one == day else _held(lake, one)
 
     changes = [changes_between(held(last_before(line, one)), held(one), one) for one in sorted(told)]
     # In one commit: what was held at an as_of that expired is told by the history alone, so no kill may leave half of a change in it.
-    days = ", ".join(f"DATE'{one}'" for one in sorted(told))
-    lake.replace_where(reduce(DataFrame.unionByName, changes), TAG_HISTORY, f"as_of IN ({days})")
+    lake.replace_where(reduce(DataFrame.unionByName, changes), TAG_HISTORY, on_days(told))
 
 
 def _tagged(lake: Lake) -> set[date]:
@@ -64,14 +64,16 @@ def _tagged(lake: Lake) -> set[date]:
     return {row.as_of for row in reduce(DataFrame.union, rest, first).distinct().collect()}
 
 
-def _rows(lake: Lake, day: date | None) -> DataFrame:
-    return lake.read(USER_TAGS).where(F.col("as_of") == F.lit(day)).select("user_id", "tag")
+def _rows(lake: Lake, day: date) -> DataFrame:
+    return lake.read(USER_TAGS).where(on_day(day)).select("user_id", "tag")
 
 
 def _held(lake: Lake, day: date | None) -> DataFrame:
     """user_id and tag at an as_of: its rows, or what the history says once they have expired; none when it is None."""
+    if day is None:
+        return lake.read(USER_TAGS).where("false").select("user_id", "tag")
     rows = _rows(lake, day)
-    if expired_days(lake, USER_TAGS).where(F.col("as_of") == F.lit(day)).isEmpty() or not rows.isEmpty():
+    if expired_days(lake, USER_TAGS).where(on_day(day)).isEmpty() or not rows.isEmpty():
         return rows
     told = lake.read(TAG_HISTORY).where(F.col("as_of") <= F.lit(day))
     last = told.groupBy("user_id", "tag").agg(F.max_by("change", "as_of").alias("change"))

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from nights import KilledError, killed_after
+from settings import settings_of
 
 from persona_spark.identity.identify import identify
 from persona_spark.identity.links import LARGEST_GROUP
+from persona_spark.lake.contract import frame_of
 from persona_spark.schema import ACCOUNTS, EVENTS, IDENTITY, USER_ALIAS
 from persona_spark.time import AsOf
 
@@ -30,8 +32,12 @@ def day(offset: int) -> date:
 
 
 def add_accounts(lake: Lake, versions: list[Version]) -> None:
-    rows = [(a, "t", source, "t", None, day(offset), keys, None, seq) for a, offset, keys, seq, source in versions]
-    lake.append(lake.spark.createDataFrame(rows, ACCOUNTS.ddl.replace(" NOT NULL", "")), ACCOUNTS)
+    same = {"namespace": "t", "platform": "t"}
+    rows = [
+        {**same, "account_id": account, "source": source, "valid_from": day(offset), "link_keys": keys, "ingest_seq": seq}
+        for account, offset, keys, seq, source in versions
+    ]
+    lake.append(frame_of(lake.spark, ACCOUNTS, rows), ACCOUNTS)
 
 
 def add_events(lake: Lake, events: list[tuple[str, int, int]]) -> None:
@@ -41,7 +47,7 @@ def add_events(lake: Lake, events: list[tuple[str, int, int]]) -> None:
     values: dict[str, str] = {
         "event_id": "concat(e, '-', s)", "namespace": "'t'", "source": "'s'", "platform": "'t'", "event_time": "timestamp(d)",
         "event_date": "d", "event_month": "date(date_trunc('month', d))", "event_hour": "12", "account_id": "a",
-        "event_type": "'view'", "ingest_seq": "s",
+        "event_type": "'view'", "ingest_seq": "s", "id_hash": "0",
     }  # fmt: skip
     lake.append(frame.selectExpr(*(f"CAST({values.get(c.name, 'NULL')} AS {c.type}) AS {c.name}" for c in EVENTS.columns)), EVENTS)
 
@@ -235,10 +241,7 @@ def test_random_graphs_equal_union_find_under_any_partitioning(memory: MemoryLak
     # The last one knows less than the day before it.
     assert bases == [None, None, *(f"{day(offset)} at ingest {seq}" for offset, seq in ((4, 1), (8, 2), (8, 3), (11, 3))), None]
     before = aliases(memory)
-    memory.spark.conf.set("spark.sql.shuffle.partitions", "7")
-    try:
+    with settings_of(memory.spark, {"spark.sql.shuffle.partitions": "7"}):
         run(memory, 15, 4)
-    finally:
-        memory.spark.conf.set("spark.sql.shuffle.partitions", "2")
     assert found(memory, 15) == expected(versions, events, 15, 4)
     assert aliases(memory) == before

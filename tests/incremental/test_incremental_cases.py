@@ -16,7 +16,7 @@ from persona_spark.config.tile_tables import account_day_table, tile_tables, use
 from persona_spark.errors import LakeError
 from persona_spark.features import plan
 from persona_spark.features.compute import compute_features
-from persona_spark.lake.contract import struct_of
+from persona_spark.lake.contract import frame_of
 from persona_spark.lake.tile_state import tile_plan
 from persona_spark.schema import RETRACTIONS
 from persona_spark.tiles.tile import tile
@@ -63,8 +63,7 @@ def take_back(lake: Lake, position: int, seq: int) -> None:
 def take_back_of(lake: Lake, events: list[Event], number: int, seq: int, position: int = 0) -> None:
     """The first events of a list, whose ids count from `position`."""
     rows = [{**event.row(position + at_), "reason": "test", "ingest_seq": seq} for at_, event in enumerate(events[:number])]
-    data = [tuple(row[name] for name in RETRACTIONS.names) for row in rows]
-    lake.append(lake.spark.createDataFrame(data, struct_of(RETRACTIONS)), RETRACTIONS)
+    lake.append(frame_of(lake.spark, RETRACTIONS, rows), RETRACTIONS)
 
 
 def test_back_in_time_an_event_taken_back_after_that_day_is_not_carried_over(memory: MemoryLake) -> None:

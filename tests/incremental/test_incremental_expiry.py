@@ -16,7 +16,7 @@ from settings import settings_of
 
 from persona_spark.features import plan
 from persona_spark.identity.identify import identify
-from persona_spark.lake.contract import struct_of
+from persona_spark.lake.contract import frame_of
 from persona_spark.lake.day_state import SCORES, TAGS, begin_day, end_day
 from persona_spark.lake.days import day_tables, expire_days
 from persona_spark.lake.memory import MemoryLake
@@ -57,8 +57,7 @@ def days(lake: Lake, table: Table) -> set[date]:
 
 
 def put(lake: Lake, table: Table, rows: list[dict[str, Any]], condition: str) -> None:
-    data = [tuple(row.get(name) for name in table.names) for row in rows]
-    lake.replace_where(lake.spark.createDataFrame(data, struct_of(table)), table, condition)
+    lake.replace_where(frame_of(lake.spark, table, rows), table, condition)
 
 
 def check_same(one: DataFrame, other: DataFrame) -> None:
@@ -153,10 +152,10 @@ def test_a_day_that_expired_is_computed_again_as_it_was(spark: SparkSession, tmp
     for offset in (40, 41):
         shop.run(on(offset), f"day {offset}")
     # The base of a day that stays does too; the serving day does, however old it is.
-    assert not any(expire_days(lake, shop.conf.features, 1, (FIRST,)).values())
+    assert not any(expire_days(lake, shop.conf.features, 1, FIRST).values())
     assert not any(expire_days(lake, shop.conf.features, 1).values())
     lake.replace(lake.read(FEATURES_STATE).withColumn("base_as_of", F.lit(None).cast("date")), FEATURES_STATE)
-    assert not any(expire_days(lake, shop.conf.features, 1, (FIRST,)).values())
+    assert not any(expire_days(lake, shop.conf.features, 1, FIRST).values())
     gone = expire_days(lake, shop.conf.features, 1)
     assert {name: days for name, days in gone.items() if days} == {table.name: (FIRST,) for table in tables}
     assert not any(expire_days(lake, shop.conf.features, 1).values())

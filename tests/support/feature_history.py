@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 
 from persona_spark.config.base import load_model
 from persona_spark.config.features import FeaturesSpec
-from persona_spark.lake.contract import struct_of
+from persona_spark.lake.contract import frame_of
+from persona_spark.lake.dates import on_day
 from persona_spark.schema import ACCOUNTS, EVENTS, IDENTITY, Table
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class Event:
             "brand": self.brand, "quantity": self.quantity, "amount": self.amount, "discount": self.discount,
             "promotion_id": self.promotion, "dwell_seconds": self.dwell, "ingest_seq": self.seq,
             "channel": self.channel, "content_type": self.content, "price": self.price, "rating": self.rating, "text": self.text,
+            "id_hash": 0,
         }  # fmt: skip
 
 
@@ -109,9 +111,7 @@ def at(day: date, hour: int = 12, minute: int = 0) -> datetime:
 
 def write(lake: Lake, table: Table, rows: Iterable[Event | Version]) -> None:
     """Replace a table by literal rows."""
-    values = [row.row(position) for position, row in enumerate(rows)]
-    data = [tuple(value.get(name) for name in table.names) for value in values]
-    lake.replace(lake.spark.createDataFrame(data, struct_of(table)), table)
+    lake.replace(frame_of(lake.spark, table, [row.row(position) for position, row in enumerate(rows)]), table)
 
 
 def write_history(lake: Lake, events: Iterable[Event], versions: Iterable[Version] = ()) -> None:
@@ -122,8 +122,9 @@ def write_history(lake: Lake, events: Iterable[Event], versions: Iterable[Versio
 
 def write_identity(lake: Lake, owners: dict[str, str], day: date, seq: int) -> None:
     """Replace identity as of a day: account -> user."""
-    data = [(day, account, user, seq, 1, "code") for account, user in owners.items()]
-    lake.replace_where(lake.spark.createDataFrame(data, struct_of(IDENTITY)), IDENTITY, f"as_of = DATE'{day}'")
+    same = {"as_of": day, "ingest_seq": seq, "first_seq": 1, "code": "code"}
+    rows = [{**same, "account_id": account, "user_id": user} for account, user in owners.items()]
+    lake.replace_where(frame_of(lake.spark, IDENTITY, rows), IDENTITY, on_day(day))
 
 
 def random_owners(users: int, rng: random.Random) -> dict[str, str]:

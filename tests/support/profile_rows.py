@@ -12,7 +12,7 @@ from persona_spark.config.load import Conf, load_conf
 from persona_spark.config.tags import TagsSpec
 from persona_spark.config.tile_tables import user_features_table
 from persona_spark.lake.code import FEATURE_CODE, code_version
-from persona_spark.lake.contract import struct_of
+from persona_spark.lake.contract import frame_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,7 +55,7 @@ def feature_rows(lake: Lake, conf: Conf, day: date, users: Mapping[str, Mapping[
     """A frame for `user_features`: user -> stored column -> value."""
     table = user_features_table(conf.features)
     weights = ("_total", "_events", "_logs")
-    data = []
+    rows = []
     for user, stated in users.items():
         unknown = set(stated) - set(table.names)
         assert not unknown, f"no columns of user_features: {unknown}"
@@ -68,8 +68,8 @@ def feature_rows(lake: Lake, conf: Conf, day: date, users: Mapping[str, Mapping[
             "definition": conf.features.value_digest(),
             "code": code_version(FEATURE_CODE),
         }
-        data.append(tuple({**blank, **own, **stated}[name] for name in table.names))
-    return lake.spark.createDataFrame(data, struct_of(table))
+        rows.append({**blank, **own, **stated})
+    return frame_of(lake.spark, table, rows)
 
 
 def write_features(lake: Lake, conf: Conf, day: date, users: Mapping[str, Mapping[str, Any]]) -> None:

@@ -12,7 +12,7 @@ from profile_rows import feature_rows, small_conf
 
 from persona_spark.config.tile_tables import user_features_table
 from persona_spark.lake import day_state
-from persona_spark.lake.contract import struct_of
+from persona_spark.lake.contract import frame_of
 from persona_spark.lake.tables import Lake
 from persona_spark.profiles.publish import publish
 from persona_spark.schema import EVENTS, IDENTITY, INGEST, SEGMENT_MODEL, USER_SCORES, USER_SEGMENTS, USER_TAGS
@@ -40,7 +40,7 @@ TAGS = {"ann": ("reviewer", "frequent_buyer"), "bob": ("reviewer",)}
 
 def put(lake: Lake, table: Table, rows: list[dict[str, Any]], condition: str | None = None) -> None:
     """Replace the rows of a table (those that meet `condition`); columns that a row does not state are null."""
-    frame = lake.spark.createDataFrame([tuple(row.get(name) for name in table.names) for row in rows], struct_of(table))
+    frame = frame_of(lake.spark, table, rows)
     if condition is None:
         lake.replace(frame, table)
     else:
@@ -52,7 +52,7 @@ def write_events(lake: Lake, day: date) -> None:
     when = datetime(day.year, day.month, day.day, 12, tzinfo=UTC) - timedelta(days=30)
     common = {
         "namespace": "n", "source": "s", "platform": "shop", "event_time": when, "event_date": when.date(), "event_hour": 12,
-        "event_month": when.date().replace(day=1), "event_type": "pay", "ingest_seq": 1,
+        "event_month": when.date().replace(day=1), "event_type": "pay", "ingest_seq": 1, "id_hash": 0,
     }  # fmt: skip
     put(
         lake,

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 from persona_spark.config.tile_tables import user_features_table
 from persona_spark.errors import LakeError
-from persona_spark.lake.contract import struct_of
+from persona_spark.lake.contract import frame_of
 from persona_spark.lake.day_state import SCORES, TAGS, check_day, end_day
 from persona_spark.schema import EXPIRED_DAY, TAG_HISTORY, USER_SCORES, USER_TAGS
 from persona_spark.tags.tag import tag
@@ -40,12 +40,12 @@ EXPECTED = {
 @pytest.fixture
 def prepared(lake: Lake) -> Lake:
     """Features and scores of all days."""
-    conf, blank = small_conf(), dict.fromkeys(USER_SCORES.names)
+    conf = small_conf()
     frames = [feature_rows(lake, conf, day, users) for day, users in USERS.items()]
     lake.replace(reduce(lambda one, other: one.union(other), frames), user_features_table(conf.features))
-    same = {**blank, "rfm_segment": "lost", "lifecycle_stage": "active"}
+    same = {"rfm_segment": "lost", "lifecycle_stage": "active"}
     rows = [{**same, "as_of": day, "user_id": user} for day, users in USERS.items() for user in users]
-    lake.replace(lake.spark.createDataFrame([tuple(row.values()) for row in rows], struct_of(USER_SCORES)), USER_SCORES)
+    lake.replace(frame_of(lake.spark, USER_SCORES, rows), USER_SCORES)
     for day in USERS:
         end_day(lake, SCORES, conf, AsOf(day, 1))
     return lake
@@ -98,7 +98,7 @@ def test_two_killed_days_before_one_that_expired_are_told_together(prepared: Lak
     end_day(prepared, SCORES, conf, AsOf(between, 1))
     for day in (FIRST, THIRD):
         run(prepared, day)
-    gone = prepared.spark.createDataFrame([(USER_TAGS.name, THIRD, None)], struct_of(EXPIRED_DAY))
+    gone = frame_of(prepared.spark, EXPIRED_DAY, [{"table_name": USER_TAGS.name, "as_of": THIRD}])
     prepared.replace(gone, EXPIRED_DAY)
     prepared.delete(USER_TAGS, f"as_of = DATE'{THIRD}'")
     with pytest.raises(KilledError):
