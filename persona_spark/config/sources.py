@@ -231,6 +231,11 @@ class SourceSpec(Strict):
             raise ValidationError.from_exception_data(cls.__name__, [_details(problem) for problem in problems])
         return spec
 
+    @property
+    def rate(self) -> Decimal:
+        """What the feed's money is multiplied by to be the reporting currency's."""
+        return self.money.rate if self.money else Decimal(1)
+
     def expressions(self) -> Iterator[tuple[str, str]]:
         """Every expression of the mapping with its key."""
         if self.time:

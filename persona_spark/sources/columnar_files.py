@@ -12,8 +12,19 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import NumericType, StructType
 
 from persona_spark.errors import FeedError
-from persona_spark.sources.csv_files import hash_names
-from persona_spark.sources.feed import FILE_TIME, PATH, RAW, Feed, dotted, file_path, file_time, missing_columns, no_reasons, quoted
+from persona_spark.sources.feed import (
+    FILE_TIME,
+    PATH,
+    RAW,
+    Feed,
+    dotted,
+    file_path,
+    file_time,
+    hash_names,
+    missing_columns,
+    no_reasons,
+    quoted,
+)
 from persona_spark.sources.lines import literal
 
 if TYPE_CHECKING:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from persona_spark.errors import LakeError
-from persona_spark.lake.contract import struct_of
+from persona_spark.lake.contract import frame_of
 from persona_spark.schema import ACCOUNTS, EVENTS, INGEST, INGEST_FILE, ITEMS, QUARANTINE
-from persona_spark.sources.events import at
 from persona_spark.sources.feed import PATH, RAW
 from persona_spark.sources.values import list_of_reasons
 
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from persona_spark.lake.turn import Turn
     from persona_spark.schema import Table
     from persona_spark.sources.feed import FeedFile
+    from persona_spark.sources.tally import Tally
 
 _TABLES = {"events": EVENTS, "accounts": ACCOUNTS, "items": ITEMS}
 _FILES_SCHEMA = "path string, size bigint, modified bigint, header_hash string, rows bigint"
@@ -40,10 +40,9 @@ class Counts:
         files: the files taken in.
         headers: hash of the column names by path.
         rows_by_path: records counted by path, apart from everything that is done with them.
+        read: all of them; of a retraction the versions given.
+        tally: what of them is bad or odd, and which days they are of, duplicates among them.
         duplicates: good rows that are known or stand twice.
-        ambiguous: local times that occur twice.
-        nonexistent: local times that do not exist.
-        days: first and last event_date of the good rows, duplicates among them; None without events.
         loaded: rows added to the target.
         quarantined: rows put in quarantine.
         retracted: events taken back.
@@ -54,23 +53,17 @@ class Counts:
     files: Sequence[FeedFile]
     headers: Mapping[str, str]
     rows_by_path: Mapping[str, int]
-    duplicates: int
-    ambiguous: int = 0
-    nonexistent: int = 0
-    days: tuple[date, date] | None = None
+    read: int
+    tally: Tally
+    duplicates: int = 0
     loaded: int = 0
     quarantined: int = 0
     retracted: int = 0
 
-    @property
-    def read(self) -> int:
-        """Records read."""
-        return sum(self.rows_by_path.values())
-
     def __str__(self) -> str:
         text = f"read {self.read:,} = {self.loaded:,} loaded + {self.duplicates:,} duplicates + {self.quarantined:,} quarantined"
-        odd = f", {self.ambiguous:,} ambiguous and {self.nonexistent:,} non-existent local times"
-        return text + (odd if self.ambiguous or self.nonexistent else "")
+        odd = f", {self.tally.ambiguous:,} ambiguous and {self.tally.nonexistent:,} non-existent local times"
+        return text + (odd if self.tally.ambiguous or self.tally.nonexistent else "")
 
 
 def commit(turn: Turn, spec: SourceSpec, fresh: DataFrame, bad: DataFrame | None, counts: Counts) -> Counts:
@@ -140,31 +133,30 @@ def _files(lake: Lake, spec: SourceSpec, counts: Counts) -> DataFrame:
 def ingest_row(lake: Lake, source: str, counts: Counts, table: Table, mapping_hash: str) -> DataFrame:
     """The row that makes an ingest known; `counts.loaded` rows went into `table`."""
     first, last = _days(lake, counts) if table is EVENTS and counts.loaded else (None, None)
-    values = {
+    row = {
         "ingest_seq": counts.seq,
         "source": source,
         "target": table.name,
-        "ingested_at": at(counts.ingested_at),
+        "ingested_at": counts.ingested_at,
         "files": len(counts.files),
         "read": counts.read,
         "loaded": counts.loaded,
         "duplicates": counts.duplicates,
         "quarantined": counts.quarantined,
         "retracted": counts.retracted,
-        "ambiguous_times": counts.ambiguous,
-        "nonexistent_times": counts.nonexistent,
+        "ambiguous_times": counts.tally.ambiguous,
+        "nonexistent_times": counts.tally.nonexistent,
         "min_event_date": first,
         "max_event_date": last,
         "mapping_hash": mapping_hash,
     }
-    types = {field.name: field.dataType for field in struct_of(INGEST).fields}
-    return lake.spark.range(1).select(*(F.lit(value).cast(types[name]).alias(name) for name, value in values.items()))
+    return frame_of(lake.spark, INGEST, [row])
 
 
 def _days(lake: Lake, counts: Counts) -> tuple[date, date]:
-    """First and last day that the ingest touched; asked of the table only when some of the good rows were not loaded."""
-    if counts.days and not counts.duplicates:
-        return counts.days
+    """First and last day of the events that the ingest loaded; asked of the table only when some of the good rows were not loaded."""
+    if counts.tally.days and not counts.duplicates:
+        return counts.tally.days
     ours = lake.read(EVENTS).where(F.col("ingest_seq") == F.lit(counts.seq))
     row = ours.agg(F.min("event_date"), F.max("event_date")).collect()[0]
     return row[0], row[1]

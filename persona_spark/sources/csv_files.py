@@ -6,7 +6,6 @@ header it has.
 
 from __future__ import annotations
 
-import hashlib
 from functools import reduce
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from persona_spark.sources.csv_header import SAMPLE, header_of
-from persona_spark.sources.feed import BAD, FILE_TIME, PATH, RAW, UNREADABLE, Feed, file_path, file_time, no_reasons
+from persona_spark.sources.feed import BAD, FILE_TIME, PATH, RAW, UNREADABLE, Feed, file_path, file_time, hash_names, no_reasons
 from persona_spark.sources.lines import LINE, first_lines, literal, read_lines
 
 if TYPE_CHECKING:
@@ -43,11 +42,6 @@ def read_csv(spark: SparkSession, spec: SourceSpec, found: Sequence[FeedFile]) -
     headers = {file.path: hash_names(header) for header, files in groups.items() for file in files}
     rows = reduce(DataFrame.unionByName, [part[0] for part in parts])
     return Feed(rows, reduce(DataFrame.unionByName, [part[1] for part in parts]), headers, recompute=False)
-
-
-def hash_names(names: Sequence[str]) -> str:
-    """Short hash of column names in their order."""
-    return hashlib.sha256("\x1f".join(names).encode()).hexdigest()[:16]
 
 
 def _read_group(spark: SparkSession, spec: SourceSpec, header: Header, found: Sequence[FeedFile]) -> tuple[DataFrame, DataFrame]:

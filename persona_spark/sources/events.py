@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
 from persona_spark.schema import EVENT_TYPES, EVENTS, MONEY
-from persona_spark.sources.feed import FILE_TIME, PATH, RAW
 from persona_spark.sources.moments import instant
 from persona_spark.sources.values import (
     Value,
@@ -16,11 +15,10 @@ from persona_spark.sources.values import (
     evaluate,
     expressions_of,
     identifier,
+    mapped,
     money,
     native_id,
-    raw_when_bad,
-    reasons_of,
-    text,
+    stated_text,
     whole,
 )  # fmt: skip
 
@@ -36,7 +34,7 @@ if TYPE_CHECKING:
 AMBIGUOUS = "persona__ambiguous"
 NONEXISTENT = "persona__nonexistent"
 _ID_LENGTH = 32
-_TYPES = {column.name: column.type for column in EVENTS.columns}
+_TYPES = {**EVENTS.types, AMBIGUOUS: "boolean", NONEXISTENT: "boolean"}
 _SEPARATOR = "\x1f"
 
 
@@ -54,10 +52,7 @@ def canonical_events(rows: DataFrame, spec: SourceSpec, conf: Conf, ingested_at:
     """
     said = evaluate(spec, rows, _expressions(spec))
     values = _values(said, spec, conf, ingested_at)
-    reasons = [reason for value in values.values() for reason in value.reasons]
-    columns = [value.column.cast(_TYPES.get(name, "boolean")).alias(name) for name, value in values.items()]
-    mapped = said.select(*columns, PATH, FILE_TIME, RAW, reasons_of(reasons)).withColumn(RAW, raw_when_bad())
-    return _own_orders(mapped, spec)
+    return _own_orders(mapped(said, values, _TYPES), spec)
 
 
 def derived_id(parts: list[Column]) -> Column:
@@ -83,10 +78,7 @@ def _expressions(spec: SourceSpec) -> dict[str, str]:
 
 def _values(said: DataFrame, spec: SourceSpec, conf: Conf, ingested_at: datetime) -> dict[str, Value]:
     stated = spec.fields_.stated()
-
-    def words(name: str) -> Column:
-        return text(F.col(f"`{name}`"), said.schema[name].dataType) if name in said.columns else F.lit(None).cast("string")
-
+    words = partial(stated_text, said)
     event_type = _event_type(spec, words("event_type"))
     values = {
         "event_id": _event_id(spec, words, event_type.column),
@@ -159,10 +151,9 @@ def _amounts(said: DataFrame, spec: SourceSpec, conf: Conf) -> dict[str, Value]:
     nothing = Value(F.lit(None).cast(MONEY))
     values = dict.fromkeys(("amount", "amount_original", "discount", "price"), nothing)
     values["currency"] = Value(F.lit(None).cast("string"))
-    rate = spec.money.rate if spec.money else Decimal(1)
     for name in ("amount", "discount", "price"):
         if name in said.columns:
-            values[name], original = money(name, F.col(name), said.schema[name].dataType, rate, conf.main.ingest.largest_amount)
+            values[name], original = money(name, F.col(name), said.schema[name].dataType, spec.rate, conf.main.ingest.largest_amount)
             if name == "amount":
                 currency = spec.money.currency if spec.money else conf.main.lake.currency
                 values |= {"amount_original": Value(original), "currency": Value(F.when(original.isNotNull(), F.lit(currency)))}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from pyspark.sql import functions as F
 from persona_spark.errors import FeedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pyspark.sql import Column, DataFrame
 
@@ -93,6 +94,22 @@ def stripped(value: Column) -> Column:
 def quoted(name: str) -> str:
     """`name` as part of a column expression."""
     return "`" + name.replace("`", "``") + "`"
+
+
+def column_at(path: ColumnPath) -> Column:
+    """The column, or the field inside a column, that a path names."""
+    return F.col(".".join(quoted(part) for part in path))
+
+
+def put_at(columns: Mapping[str, Column], path: ColumnPath, value: Column) -> Column:
+    """The outermost column of a path with `value` at its end; what `columns` has for it already is kept beside that."""
+    root = columns.get(path[0], F.col(quoted(path[0])))
+    return value if len(path) == 1 else root.withField(".".join(quoted(part) for part in path[1:]), value)
+
+
+def hash_names(names: Sequence[str]) -> str:
+    """Short hash of column names in their order."""
+    return hashlib.sha256("\x1f".join(names).encode()).hexdigest()[:16]
 
 
 def dotted(path: ColumnPath) -> str:

@@ -81,24 +81,22 @@ def _sorted_entries() -> Column:
 
 
 def _known_ids(lake: Lake, spec: SourceSpec, good: DataFrame, committed: int) -> DataFrame | None:
-    """Ids of known events that rows of the batch could have; None when there are none at all."""
-    known = known_rows(lake, EVENTS, committed).where(F.col("namespace") == F.lit(spec.namespace))
-    if committed == 0 or known.isEmpty():
+    """Ids of known events that rows of the batch may have; None when nothing was ever taken in."""
+    if committed == 0:
         return None
-    if _id_tells_time(spec):
+    known = known_rows(lake, EVENTS, committed).where(F.col("namespace") == F.lit(spec.namespace))
+    if _id_tells_time(spec) and _one_mapping(lake, spec, committed):
         months = [row[0] for row in good.select("event_month").distinct().collect()]
         known = _in_months(known, months, _versions_by_hand(lake, committed)) if months else known
-    elif "id_hash" in known.columns:
+    else:
         known = _alike(known, good)
     return known.select("event_id")
 
 
 def _alike(known: DataFrame, good: DataFrame) -> DataFrame:
-    """Events of the months in which some have the hash of an id of the batch, or have none: ids of other months need not be read."""
+    """Events of the months in which some have the hash of an id of the batch: ids of other months need not be read."""
     hashes = good.select(id_hash()).distinct()
-    found = known.select("event_month", "id_hash").join(hashes, "id_hash", "left_semi")
-    unhashed = known.where(F.col("id_hash").isNull())
-    months = found.select("event_month").unionByName(unhashed.select("event_month")).distinct().collect()
+    months = known.select("event_month", "id_hash").join(hashes, "id_hash", "left_semi").select("event_month").distinct().collect()
     return known.where(F.col("event_month").isin([row.event_month for row in months]))
 
 
@@ -121,6 +119,12 @@ def _id_tells_time(spec: SourceSpec) -> bool:
         return False
     parts = set(spec.event_id)
     return spec.time.source in parts or column_paths(spec.time.source) <= {path for part in parts for path in _bare(part)}
+
+
+def _one_mapping(lake: Lake, spec: SourceSpec, committed: int) -> bool:
+    """Whether all ingests of the feed had this mapping: another one may have read the same text as another time."""
+    others = (F.col("source") == F.lit(spec.source)) & (F.col("mapping_hash") != F.lit(spec.digest()))
+    return known_rows(lake, INGEST, committed).where(others).isEmpty()
 
 
 def _bare(part: str) -> set[tuple[str, ...]]:

@@ -151,10 +151,9 @@ def _take_in(lake: Lake, conf: Conf, batch: _Batch, ingested_at: datetime, commi
                 files=found.files,
                 headers=feed.headers,
                 rows_by_path=rows_by_path,
+                read=sum(rows_by_path.values()),
+                tally=tally,
                 duplicates=fresh.duplicates,
-                ambiguous=tally.ambiguous,
-                nonexistent=tally.nonexistent,
-                days=tally.days,
             ),
         )
     finally:

@@ -8,7 +8,6 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, StringType, StructField, StructType
 
 from persona_spark.errors import FeedError
-from persona_spark.sources.csv_files import hash_names
 from persona_spark.sources.feed import (
     BAD,
     FILE_TIME,
@@ -16,9 +15,11 @@ from persona_spark.sources.feed import (
     RAW,
     UNREADABLE,
     Feed,
+    column_at,
     dotted,
     file_path,
     file_time,
+    hash_names,
     missing_columns,
     no_reasons,
     quoted,
@@ -28,7 +29,7 @@ from persona_spark.sources.lines import LINE, literal, read_lines
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pyspark.sql import Column, DataFrame, SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
     from persona_spark.config.sources import ColumnPath, SourceSpec
     from persona_spark.sources.feed import FeedFile
@@ -88,11 +89,6 @@ def struct_for(paths: Iterable[ColumnPath]) -> StructType:
         children.setdefault(path[0], []).append(path[1:])
     fields = [StructField(name, StringType() if rest == [()] else struct_for(rest)) for name, rest in children.items()]
     return StructType(fields)
-
-
-def column_at(path: ColumnPath) -> Column:
-    """The column, or the field inside a column, that a path names."""
-    return F.col(".".join(quoted(part) for part in path))
 
 
 def _check_present(spec: SourceSpec, rows: DataFrame, *, first: bool) -> None:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from persona_spark.errors import SetupError
-from persona_spark.sources.feed import BAD, MARKS, RAW, quoted
-from persona_spark.sources.json_files import column_at
+from persona_spark.sources.feed import BAD, MARKS, RAW, column_at, put_at, quoted
 from persona_spark.sources.values import text
 
 if TYPE_CHECKING:
@@ -63,8 +62,7 @@ def hash_personal(spec: SourceSpec, rows: DataFrame) -> DataFrame:
     for name in spec.personal:
         path = spec.path_of(name)
         value = keyed_hash(text(column_at(path), rows.select(column_at(path)).schema[0].dataType), key)
-        root = columns.get(path[0], F.col(quoted(path[0])))
-        columns[path[0]] = value if len(path) == 1 else root.withField(".".join(quoted(part) for part in path[1:]), value)
+        columns[path[0]] = put_at(columns, path, value)
     hashed = rows.withColumns(columns)
     withheld = F.concat(F.lit("withheld, as the feed has personal columns; keyed hash of the record: "), keyed_hash(F.col(RAW), key))
     seen = F.to_json(F.struct(*(F.col(quoted(name)) for name in rows.columns if name not in MARKS)))

@@ -12,8 +12,8 @@ from persona_spark.config.sources_check import used_as_numbers
 from persona_spark.errors import ConfigError, Fault
 from persona_spark.sources.columnar_files import read_delta, read_parquet
 from persona_spark.sources.csv_files import read_csv
-from persona_spark.sources.feed import BAD, BETWEEN, RAW, dotted, quoted, stripped
-from persona_spark.sources.json_files import column_at, read_json
+from persona_spark.sources.feed import BAD, BETWEEN, RAW, column_at, dotted, put_at, stripped
+from persona_spark.sources.json_files import read_json
 from persona_spark.sources.personal import hash_personal
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _without_placeholders(spec: SourceSpec, rows: DataFrame) -> DataFrame:
     columns: dict[str, Column] = {}
     for path in spec.needed():
         value = F.when(~stripped(column_at(path)).isin(*spec.files.nulls), column_at(path))
-        columns[path[0]] = _put(columns.get(path[0], F.col(quoted(path[0]))), path, value)
+        columns[path[0]] = put_at(columns, path, value)
     return rows.withColumns(columns)
 
 
@@ -101,10 +101,6 @@ def _typed(spec: SourceSpec, rows: DataFrame) -> DataFrame:
         said = stripped(column_at(path)) if is_text(rows, path) else column_at(path)
         fitting = said.try_cast(type_)
         reasons.append(F.when(said.isNotNull() & fitting.isNull(), F.lit(f"unparsable value of column {name}")))
-        columns[path[0]] = _put(columns.get(path[0], F.col(quoted(path[0]))), path, fitting)
+        columns[path[0]] = put_at(columns, path, fitting)
     found = F.when(F.col(BAD) == "", F.concat_ws(BETWEEN, *reasons)).otherwise(F.col(BAD))
-    return rows.withColumns({**{name: column.alias(name) for name, column in columns.items()}, BAD: found})
-
-
-def _put(root: Column, path: ColumnPath, value: Column) -> Column:
-    return value if len(path) == 1 else root.withField(".".join(quoted(part) for part in path[1:]), value)
+    return rows.withColumns({**columns, BAD: found})

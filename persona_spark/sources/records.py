@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
@@ -11,7 +10,6 @@ from pyspark.sql.types import DateType, StringType, TimestampNTZType, TimestampT
 from persona_spark.errors import FeedError
 from persona_spark.schema import ACCOUNTS, ITEMS, MONEY
 from persona_spark.sources.events import at
-from persona_spark.sources.feed import FILE_TIME, PATH, RAW
 from persona_spark.sources.moments import instant
 from persona_spark.sources.personal import hashed_keys
 from persona_spark.sources.values import (
@@ -20,10 +18,9 @@ from persona_spark.sources.values import (
     evaluate,
     expressions_of,
     identifier,
+    mapped,
     money,
-    raw_when_bad,
-    reasons_of,
-    text,
+    stated_text,
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -33,7 +30,6 @@ if TYPE_CHECKING:
 
     from persona_spark.config.load import Conf
     from persona_spark.config.sources import SourceSpec
-    from persona_spark.schema import Table
 
 _HASHED = "persona__hashed_keys"
 
@@ -53,16 +49,16 @@ def canonical_accounts(rows: DataFrame, spec: SourceSpec, conf: Conf, ingested_a
     stated = _date(said, spec)
     day = F.from_utc_timestamp(registered.column, conf.main.lake.zone).cast("date")
     values = {
-        "account_id": identifier(spec, "account", _words(said, "account_id")),
+        "account_id": identifier(spec, "account", stated_text(said, "account_id")),
         "namespace": Value(F.lit(spec.namespace)),
         "source": Value(F.lit(spec.source)),
-        "platform": Value(F.coalesce(_words(said, "platform"), F.lit(spec.namespace))),
+        "platform": Value(F.coalesce(stated_text(said, "platform"), F.lit(spec.namespace))),
         "registered_at": registered,
         "valid_from": Value(F.coalesce(stated.column, day, F.lit(conf.main.ingest.earliest_date)), stated.reasons),
         "link_keys": Value(_link_keys(said, spec)),
         "attributes": Value(attributes(spec.fields_, said)),
     }
-    return _mapped(said, values, ACCOUNTS)
+    return mapped(said, values, ACCOUNTS.types)
 
 
 def canonical_items(rows: DataFrame, spec: SourceSpec, conf: Conf, _ingested_at: datetime) -> DataFrame:
@@ -74,27 +70,16 @@ def canonical_items(rows: DataFrame, spec: SourceSpec, conf: Conf, _ingested_at:
     said = evaluate(spec, rows, expressions_of(spec))
     price = Value(F.lit(None).cast(MONEY))
     if "price" in said.columns:
-        rate = spec.money.rate if spec.money else Decimal(1)
-        price, _ = money("price", F.col("price"), said.schema["price"].dataType, rate, conf.main.ingest.largest_amount)
+        price, _ = money("price", F.col("price"), said.schema["price"].dataType, spec.rate, conf.main.ingest.largest_amount)
     values = {
-        "item_id": identifier(spec, "item", _words(said, "item_id")),
+        "item_id": identifier(spec, "item", stated_text(said, "item_id")),
         "namespace": Value(F.lit(spec.namespace)),
         "source": Value(F.lit(spec.source)),
-        **{name: Value(_words(said, name)) for name in ("category", "brand", "name")},
+        **{name: Value(stated_text(said, name)) for name in ("category", "brand", "name")},
         "price": price,
         "attributes": Value(attributes(spec.fields_, said)),
     }
-    return _mapped(said, values, ITEMS)
-
-
-def _mapped(said: DataFrame, values: dict[str, Value], table: Table) -> DataFrame:
-    reasons = [reason for value in values.values() for reason in value.reasons]
-    columns = [value.column.cast(table.column(name).type).alias(name) for name, value in values.items()]
-    return said.select(*columns, PATH, FILE_TIME, RAW, reasons_of(reasons)).withColumn(RAW, raw_when_bad())
-
-
-def _words(said: DataFrame, name: str) -> Column:
-    return text(F.col(f"`{name}`"), said.schema[name].dataType) if name in said.columns else F.lit(None).cast("string")
+    return mapped(said, values, ITEMS.types)
 
 
 def _link(index: int) -> str:
@@ -103,7 +88,7 @@ def _link(index: int) -> str:
 
 def _link_keys(said: DataFrame, spec: SourceSpec) -> Column:
     """Keyed hashes of personal columns and the plain values of links, sorted, each once, without nulls."""
-    plain = [_words(said, _link(index)) for index in range(len(spec.links))]
+    plain = [stated_text(said, _link(index)) for index in range(len(spec.links))]
     every = F.concat(F.col(_HASHED), F.array(*plain)) if plain else F.col(_HASHED)
     return F.array_sort(F.array_distinct(F.array_compact(every)))
 
@@ -112,7 +97,7 @@ def _registered(said: DataFrame, spec: SourceSpec, conf: Conf, ingested_at: date
     if spec.time is None:
         return Value(F.lit(None).cast("timestamp"))
     moment = instant(F.col("time"), said.schema["time"].dataType, spec, conf.main.lake.zone)
-    unparsable = _words(said, "time").isNotNull() & moment.time.isNull()
+    unparsable = stated_text(said, "time").isNotNull() & moment.time.isNull()
     reasons = (
         F.when(unparsable, F.lit("unparsable time")),
         F.when(moment.time > at(ingested_at), F.lit("time later than the ingest")),
@@ -126,6 +111,6 @@ def _date(said: DataFrame, spec: SourceSpec) -> Value:
     type_ = said.schema["valid_from"].dataType
     if not isinstance(type_, DateType | StringType | TimestampType | TimestampNTZType):
         raise FeedError(f"feed {spec.source}: set.valid_from is {type_.simpleString()}: it must be a date, or text such as 2024-01-31")
-    value = _words(said, "valid_from") if isinstance(type_, StringType) else F.col("valid_from")
+    value = stated_text(said, "valid_from") if isinstance(type_, StringType) else F.col("valid_from")
     date = value.try_cast("date")
     return Value(date, (F.when(value.isNotNull() & date.isNull(), F.lit("unparsable valid_from")),))

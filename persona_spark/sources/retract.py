@@ -14,11 +14,13 @@ from persona_spark.errors import UsageError
 from persona_spark.lake.known import committed_seq, known_events
 from persona_spark.lake.result import StageResult
 from persona_spark.lake.turn import take_turn
-from persona_spark.schema import EVENTS, RETRACTIONS
+from persona_spark.schema import EVENT_TYPES, EVENTS, RETRACTIONS
 from persona_spark.sources.commit import Counts, ingest_row
 from persona_spark.sources.events import id_hash
+from persona_spark.sources.tally import Tally
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from pyspark.sql import DataFrame
@@ -27,6 +29,15 @@ if TYPE_CHECKING:
 
 SOURCE = "retraction"
 _ID = ["namespace", "event_id"]
+_NEVER_NULL = [column.name for column in EVENTS.columns if not column.nullable and column.name not in {"id_hash", "ingest_seq"}]
+_WRONG = {
+    f"{', '.join(_NEVER_NULL)} must be stated": " OR ".join(f"{name} IS NULL" for name in _NEVER_NULL),
+    f"event_type must be one of {', '.join(EVENT_TYPES)}": f"event_type NOT IN ({', '.join(map(repr, EVENT_TYPES))})",
+    "account_id must begin with the namespace and a colon": "NOT startswith(account_id, concat(namespace, ':'))",
+    "event_month must be the first day of event_date's month": "trunc(event_date, 'month') != event_month",
+    "event_date must be the local date of event_time": "abs(date_diff(event_date, to_date(event_time))) > 1",
+}
+"""What must hold of a version, and the rows of which it does not. A local date is at most a day from that of UTC."""
 
 
 def retract(lake: Lake, ids: DataFrame, at: datetime, reason: str, versions: DataFrame | None = None) -> StageResult:
@@ -44,10 +55,11 @@ def retract(lake: Lake, ids: DataFrame, at: datetime, reason: str, versions: Dat
         rows_in: ids; rows_out: events taken back; the note `versions` counts the events that were written.
 
     Raises:
-        UsageError: when `at` has no zone, the reason is empty, an id stands twice in `versions`, or a month is not that of its date.
+        UsageError: when `at` has no zone, the reason is empty, a column is missing, an id stands twice in `versions`, or a version is
+            one that no ingest would have written: without an id, of an unknown type, of an account or day that cannot be its own.
         LakeError: when another ingest runs at the same time.
     """
-    _check(at, reason, versions)
+    _check(at, reason, ids, versions)
     committed = committed_seq(lake)
     wanted = ids.select(*_ID) if versions is None else ids.select(*_ID).unionByName(versions.select(*_ID))
     known = known_events(lake, committed).join(wanted.distinct(), _ID, "left_semi")
@@ -62,23 +74,32 @@ def retract(lake: Lake, ids: DataFrame, at: datetime, reason: str, versions: Dat
     if not gone and not written:
         turn.end()
         return StageResult(asked, 0, {"versions": 0}, skipped=True)
-    counts = Counts(turn.seq, at, (), {}, {SOURCE: written}, duplicates=0, loaded=written, retracted=gone)
+    counts = Counts(turn.seq, at, (), {}, {}, written, Tally(), loaded=written, retracted=gone)
     turn.commit(ingest_row(lake, SOURCE, counts, EVENTS, ""))
     return StageResult(asked, gone, {"versions": written})
 
 
-def _check(at: datetime, reason: str, versions: DataFrame | None) -> None:
+def _check(at: datetime, reason: str, ids: DataFrame, versions: DataFrame | None) -> None:
     if at.tzinfo is None:
         raise UsageError("the time of the retraction has no zone: pass for example datetime.now(tz=UTC)")
     if not reason.strip():
         raise UsageError("a retraction needs a reason in words")
+    _check_columns("ids", ids, _ID)
     if versions is None:
         return
+    _check_columns("versions", versions, [name for name in EVENTS.names if name not in {"id_hash", "ingest_seq"}])
     twice = versions.groupBy(*_ID).count().where("count > 1").limit(3).collect()
     if twice:
         examples = ", ".join(f"{row.namespace}/{row.event_id}" for row in twice)
         raise UsageError(f"an event can have one version at a time, but several are given for {examples}")
-    strayed = versions.where(F.trunc("event_date", "month") != F.col("event_month")).limit(3).collect()
-    if strayed:
-        examples = ", ".join(f"{row.namespace}/{row.event_id} of {row.event_date}" for row in strayed)
-        raise UsageError(f"event_month must be the first day of event_date's month, but is not for {examples}")
+    for what, wrong in _WRONG.items():
+        strayed = versions.where(wrong).select(*_ID, "event_date").limit(3).collect()
+        if strayed:
+            examples = ", ".join(f"{row.namespace}/{row.event_id} of {row.event_date}" for row in strayed)
+            raise UsageError(f"{what}, but not for {examples}")
+
+
+def _check_columns(what: str, rows: DataFrame, needed: Sequence[str]) -> None:
+    missing = [name for name in needed if name not in rows.columns]
+    if missing:
+        raise UsageError(f"{what} have no column {', '.join(missing)}: give {', '.join(needed)}")

@@ -28,7 +28,7 @@ class Tally:
         days: first and last event_date of the good rows; None for targets without events and when there are no good rows.
     """
 
-    bad: int
+    bad: int = 0
     ambiguous: int = 0
     nonexistent: int = 0
     repeated: bool = False
@@ -45,12 +45,16 @@ def take_tally(mapped: DataFrame, good: Column) -> Tally:
     if "event_id" not in mapped.columns:
         return Tally(mapped.where(~good).count())
     odd = [F.count_if(good & F.col(name)).alias(name) for name in (AMBIGUOUS, NONEXISTENT)]
-    ends = [F.min("event_date").alias("first_day"), F.max("event_date").alias("last_day")]
+    ends = [F.min("event_date").alias("first"), F.max("event_date").alias("last")]
     by_id = mapped.groupBy(F.when(good, F.xxhash64("event_id")).alias("id")).agg(F.count("*").alias("rows"), *odd, *ends)
     taken = F.col("id").isNotNull()
-    bad = F.sum(F.when(F.col("id").isNull(), F.col("rows")))
-    most = F.max(F.when(taken, F.col("rows")))
-    days = [F.min(F.when(taken, F.col("first_day"))), F.max(F.when(taken, F.col("last_day")))]
-    row = by_id.agg(bad, F.sum(AMBIGUOUS), F.sum(NONEXISTENT), most, *days).collect()[0]
-    first, last = row[4], row[5]
-    return Tally(int(row[0] or 0), int(row[1] or 0), int(row[2] or 0), int(row[3] or 0) > 1, (first, last) if first else None)
+    row = by_id.agg(
+        F.sum(F.when(~taken, F.col("rows"))).alias("bad"),
+        F.sum(AMBIGUOUS).alias("ambiguous"),
+        F.sum(NONEXISTENT).alias("nonexistent"),
+        F.max(F.when(taken, F.col("rows"))).alias("most"),
+        F.min(F.when(taken, F.col("first"))).alias("first"),
+        F.max(F.when(taken, F.col("last"))).alias("last"),
+    ).collect()[0]
+    days = (row.first, row.last) if row.first else None
+    return Tally(row.bad or 0, row.ambiguous or 0, row.nonexistent or 0, (row.most or 0) > 1, days)

@@ -13,7 +13,7 @@ from persona_spark.config.expression import compile_expression
 from persona_spark.errors import FeedError
 from persona_spark.schema import MONEY
 from persona_spark.sources.failure import reason_of
-from persona_spark.sources.feed import BAD, BETWEEN, MARKS, NO_TEXT, RAW, UNREADABLE, stripped
+from persona_spark.sources.feed import BAD, BETWEEN, FILE_TIME, MARKS, NO_TEXT, PATH, RAW, UNREADABLE, quoted, stripped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,6 +64,11 @@ def text(column: Column, type_: DataType) -> Column:
     if isinstance(type_, DoubleType | FloatType):
         said = F.coalesce(F.when(F.rint(column) == column, column.try_cast("decimal(38,0)").cast("string")), said)
     return stripped(said)
+
+
+def stated_text(said: DataFrame, name: str) -> Column:
+    """What the mapping says under a name, as text; null when it does not say it."""
+    return text(F.col(quoted(name)), said.schema[name].dataType) if name in said.columns else F.lit(None).cast("string")
 
 
 def native_id(namespace: str, value: Column) -> Column:
@@ -137,7 +142,14 @@ def expressions_of(spec: SourceSpec) -> dict[str, str]:
     return spec.fields_.stated() | {attribute(name): expression for name, expression in spec.fields_.attributes.items()}
 
 
-def reasons_of(found: Sequence[Column]) -> Column:
+def mapped(said: DataFrame, values: Mapping[str, Value], types: Mapping[str, str]) -> DataFrame:
+    """The values under their names and with their types, `PATH`, `FILE_TIME`, `REASONS`, and of bad rows the record as read (`RAW`)."""
+    columns = [value.column.cast(types[name]).alias(name) for name, value in values.items()]
+    reasons = _reasons_of([reason for value in values.values() for reason in value.reasons])
+    return said.select(*columns, PATH, FILE_TIME, RAW, reasons).withColumn(RAW, F.when(F.col(REASONS) != "", F.col(RAW)))
+
+
+def _reasons_of(found: Sequence[Column]) -> Column:
     """All reasons of a row; of a row that could not be read only that."""
     every = F.concat_ws(BETWEEN, F.nullif(F.col(BAD), F.lit("")), *found)
     return F.when(F.startswith(F.col(BAD), F.lit(UNREADABLE)), F.col(BAD)).otherwise(every).alias(REASONS)
@@ -146,11 +158,6 @@ def reasons_of(found: Sequence[Column]) -> Column:
 def list_of_reasons() -> Column:
     """The reasons of a row, each once, sorted."""
     return F.array_sort(F.array_distinct(F.split(REASONS, BETWEEN)))
-
-
-def raw_when_bad() -> Column:
-    """The raw record, kept only where it is needed."""
-    return F.when(F.col(REASONS) != "", F.col(RAW)).alias(RAW)
 
 
 def _stated(column: Column, type_: DataType) -> Column:

@@ -8,7 +8,7 @@ import pytest
 from small_feed import mapping, rows_of, take_in
 
 from persona_spark.errors import LakeError
-from persona_spark.lake.contract import struct_of
+from persona_spark.lake.contract import frame_of
 from persona_spark.lake.known import committed_seq
 from persona_spark.lake.turn import Turn, take_turn
 from persona_spark.schema import INGEST, INGEST_FILE, ITEMS, QUARANTINE, RETRACTIONS
@@ -107,7 +107,7 @@ def test_a_turn_killed_before_it_was_shown_does_not_hide_one_that_still_runs(lak
             take_turn(lake, 0)
     last = take_turn(lake, 1)
     with pytest.raises(LakeError, match="run again"):
-        running.write(lake.spark.createDataFrame([], struct_of(RETRACTIONS)), RETRACTIONS)
+        running.write(frame_of(lake.spark, RETRACTIONS), RETRACTIONS)
     end_well(last)
     assert committed_seq(lake) == 2
 
