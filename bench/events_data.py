@@ -21,7 +21,7 @@ from processes import ROOT
 from pyspark.sql import functions as F
 
 from persona_spark.config.load import load_conf
-from persona_spark.lake.contract import struct_of
+from persona_spark.lake.contract import frame_of
 from persona_spark.lake.info import open_lake
 from persona_spark.lake.session import build_session
 from persona_spark.schema import ACCOUNTS, EVENTS, INGEST
@@ -126,9 +126,7 @@ def ingests(lake: Lake, shop: Shop) -> DataFrame:
         F.count("*").alias("loaded"), F.lit(None).cast("date").alias("min_event_date"), F.lit(None).cast("date").alias("max_event_date")
     )  # fmt: skip
     rows = [tuple(row) for frame in (stated, touched) for row in frame.collect()]
-    names = {field.name: field.dataType for field in struct_of(INGEST).fields}
-    values = [_ingest(shop, *row) for row in rows]
-    return lake.spark.createDataFrame([tuple(value[name] for name in names) for value in values], struct_of(INGEST))
+    return frame_of(lake.spark, INGEST, [_ingest(shop, *row) for row in rows])
 
 
 def _ingest(shop: Shop, seq: int, loaded: int, first: object, last: object) -> dict[str, object]:

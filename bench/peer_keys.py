@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from peer_dates import gap_columns, with_gaps
+from peer_dates import days_of, gap_columns, with_gaps
 from peer_query import Query, entries, said, selected, wanted
 from peer_sql import condition, duckdb_sql, hour_band, price_band
 
@@ -85,7 +85,7 @@ def _touched(name: str) -> dict[str, str]:
 
 
 def gap_within(spec: FeaturesSpec, name: str) -> Query | None:
-    """Gaps between the dates on which something with the preferred key counted; None for other gaps."""
+    """Gaps between the measure's dates on which something with the preferred key met its condition; None for other gaps."""
     entry = entries(spec, "gaps")[name]
     within = said(entry, "within")
     if within is None or within not in entries(spec, "preferences"):
@@ -93,5 +93,6 @@ def gap_within(spec: FeaturesSpec, name: str) -> Query | None:
     found = wanted(spec, gap_columns(name))
     best = f"SELECT u, top_{within}[1].key AS preferred FROM preference_{within}"
     where = f"{condition(spec.measures[entry.between].where)} AND {key_of(spec, spec.preferences[within])} = preferred"
-    days = f"SELECT DISTINCT u, event_date AS day FROM events JOIN ({best}) USING (u) WHERE {where}"
+    counting = f"SELECT u, day AS event_date FROM ({days_of(spec, entry.between)})"
+    days = f"SELECT DISTINCT u, event_date AS day FROM events JOIN ({best}) USING (u) JOIN ({counting}) USING (u, event_date) WHERE {where}"
     return Query(f"gap_{name}", f"SELECT u, {selected(found)} FROM ({with_gaps(days)}) GROUP BY u", tuple(found), tuple(found))

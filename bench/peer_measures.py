@@ -77,7 +77,7 @@ def _worth(measure: Measure) -> str:
 
 
 def counted(spec: FeaturesSpec, kind: str, as_of: date) -> Query:
-    """Orders or sessions in each window: how many, the largest, the sum of spans, and what a spread is made of."""
+    """Orders or sessions in each window: how many, the largest, sums, sums of spans, and what a spread is made of."""
     mine = measures(spec, kind)
     edges = bands([window for measure in mine.values() for window in windows_of(spec, measure)])
     totals = {
@@ -98,7 +98,7 @@ def _totals(name: str, measure: Measure, label: str, inside: str) -> dict[str, s
     match said(measure, "take"):
         case "largest":
             return {f"{stem}_{label}": f"coalesce(max({value}){where}, 0)"}
-        case "span":
+        case "total" | "span":
             return {f"{stem}_{label}": f"coalesce(sum({value}){where}, 0)::BIGINT"}
         case "spread":
             return {

@@ -31,7 +31,7 @@ _KNOWN = {
     "preferences": {"key", "weights", "half_life_days", "half_lives", "family", "top", "touch"},
     "attributes": {"type", "key", "expr"},
 }
-_TAKES = (None, "largest", "spread", "span")
+_TAKES = (None, "total", "largest", "spread", "span")
 
 
 @dataclass(frozen=True)

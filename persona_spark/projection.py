@@ -20,10 +20,11 @@ from persona_spark.config.features_columns import (
     touch,
     windowed,
 )
-from persona_spark.config.features_parts import LOGS, parts
+from persona_spark.config.features_parts import LOGS, parts, preference_columns, sums_columns
 from persona_spark.config.tile_tables import user_features_table
 from persona_spark.errors import LakeError, UsageError
 from persona_spark.lake.code import FEATURE_CODE, code_version
+from persona_spark.lake.dates import on_day
 from persona_spark.lake.day_state import SCORES, SEGMENTS, TAGS, check_day
 from persona_spark.schema import MONEY, USER_SCORES, USER_SEGMENTS, USER_TAGS
 
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
     from persona_spark.lake.tables import Lake
     from persona_spark.schema import Table
     from persona_spark.time import AsOf
-
-__all__ = ["profile_frame", "published", "user_features_table"]
 
 PARTS = {"scores": SCORES, "tags": TAGS, "segments": SEGMENTS}
 _MINOR_UNITS = 100
@@ -102,7 +101,7 @@ def published(raw: DataFrame, spec: FeaturesSpec) -> DataFrame:
 
 def _features(lake: Lake, spec: FeaturesSpec, as_of: AsOf) -> DataFrame:
     day, todo = as_of.date, f"run persona features --as-of {as_of.date} first"
-    raw = lake.require(user_features_table(spec), todo).where(F.col("as_of") == F.lit(day))
+    raw = lake.require(user_features_table(spec), todo).where(on_day(day))
     first = raw.select("definition", "code", "ingest_seq").limit(1).collect()
     if not first:
         raise LakeError(f"user_features has no rows as of {day}: {todo}")
@@ -114,7 +113,7 @@ def _features(lake: Lake, spec: FeaturesSpec, as_of: AsOf) -> DataFrame:
 
 
 def _at(lake: Lake, table: Table, as_of: date) -> DataFrame:
-    return lake.read(table).where(F.col("as_of") == F.lit(as_of)).drop("as_of")
+    return lake.read(table).where(on_day(as_of)).drop("as_of")
 
 
 def _attributes(spec: FeaturesSpec) -> Iterator[Column]:
@@ -135,9 +134,9 @@ def _dates(spec: FeaturesSpec) -> Iterator[Column]:
 
 def _gaps(spec: FeaturesSpec) -> Iterator[Column]:
     for name in spec.gaps:
-        number, total = F.col(f"{name}_number"), F.col(f"{name}_sum")
+        number, total, squares = (F.col(column) for column in sums_columns(name))
         yield F.when(number > 0, total.cast("double") / number).alias(name)
-        yield F.when(number > 1, _deviation(number, total, F.col(f"{name}_squares"))).alias(spread(name))
+        yield F.when(number > 1, _deviation(number, total, squares)).alias(spread(name))
 
 
 def _measures(spec: FeaturesSpec) -> Iterator[Column]:
@@ -161,16 +160,18 @@ def _deviation(number: Column, total: Column, squares: Column) -> Column:
 
 def _preferences(spec: FeaturesSpec) -> Iterator[Column]:
     for name, preference in spec.preferences.items():
-        total, events = F.col(f"{preferred(name)}_total").cast("double"), F.col(f"{preferred(name)}_events").cast("double")
+        sums = {word: F.col(column) for word, column in preference_columns(name).items()}
+        total, events = sums["total"].cast("double"), sums["events"].cast("double")
         first = F.get(F.col(top(name)), F.lit(0))
         share = first.getField("weight").cast("double") / total
         yield first.getField("key").alias(preferred(name))
         yield share.alias(f"{preferred(name)}_share")
         yield _least_share(share, events).alias(f"{preferred(name)}_confidence")
         yield F.transform(F.col(top(name)), lambda key: _with_share(key, total, events)).alias(top(name))  # noqa: B023 - called at once
-        yield F.col(f"{name}_count")
-        entropy = F.log2(total) - F.col(f"{name}_logs").cast("double") / F.lit(LOGS) / total
-        yield F.when(entropy < 0, 0.0).otherwise(entropy).alias(f"{name}_diversity")
+        yield sums["count"]
+        entropy = F.log2(total) - sums["logs"].cast("double") / F.lit(LOGS) / total
+        # One key has no entropy; from rounded logarithms it would be all but 0.
+        yield F.when((entropy < 0) | (sums["count"] == 1), 0.0).otherwise(entropy).alias(f"{name}_diversity")
         if preference.touch:
             yield from (F.col(touch(which, name)) for which in ("first", "last"))
 

@@ -116,7 +116,10 @@ class FeaturesSpec(Strict):
     def value_digest(self) -> str:
         """Hash of what decides the values of `user_features`: not of labels or owners, nor of what the last projection computes."""
         stored = _meaning(self.model_dump(mode="json", exclude={"derived"}))
-        attributes = {name: {key: value for key, value in entry.items() if key != "expr"} for name, entry in stored["attributes"].items()}
+        attributes = {
+            name: {key: value for key, value in entry.items() if key not in {"expr", "unit"}}
+            for name, entry in stored["attributes"].items()
+        }
         return _hash({**stored, "attributes": attributes})
 
     def ages(self) -> tuple[int, ...]:

@@ -20,6 +20,7 @@ _TYPES = {
     "count": "bigint",
     "pieces": "bigint",
     "seconds": "bigint",
+    "stars": "bigint",
     "money": MONEY,
     "ratio": "double",
     "number": "double",
@@ -140,7 +141,7 @@ def base_names(spec: FeaturesSpec) -> tuple[str, ...]:
 
 def _attributes(spec: FeaturesSpec) -> Iterator[FeatureColumn]:
     for name, attribute in spec.attributes.items():
-        unit = {"string": "text", "date": "date", "boolean": "flag"}.get(attribute.type, "number")
+        unit = {"string": "text", "date": "date", "boolean": "flag"}.get(attribute.type, attribute.unit)
         null_when = "not stated" if attribute.expr is None else "neither stated nor to be computed"
         label, owner = attribute.label, _owner(spec, attribute)
         yield _feature(name, attribute.type, "attributes", name, label, unit, _personal(attribute, null_when), owner, ())
@@ -162,8 +163,8 @@ def _gaps(spec: FeaturesSpec) -> Iterator[FeatureColumn]:
     for name, gap in spec.gaps.items():
         owner, inside = _owner(spec, gap), " in the preferred key" if gap.within else ""
         mean = f"there are fewer than two such dates{inside}"
-        yield _feature(name, "double", "gaps", name, gap.label, "days", mean, owner, (_ENTERS,))
-        label = Label(en=f"{gap.label.en}: standard deviation", zh=f"{gap.label.zh}（标准差）")
+        yield _feature(name, "double", "gaps", name, _of(gap.label, "mean", "（平均）"), "days", mean, owner, (_ENTERS,))
+        label = _of(gap.label, "standard deviation", "（标准差）")
         yield _feature(spread(name), "double", "gaps", name, label, "days", f"there are fewer than three{inside}", owner, (_ENTERS,))
 
 
@@ -211,7 +212,7 @@ def _preferences(spec: FeaturesSpec) -> Iterator[FeatureColumn]:
                 "keys",
                 none,
             ),
-            (f"{name}_count", "bigint", _of(said, "keys with a positive weight", "数量"), "count", ""),
+            (f"{name}_count", "bigint", _of(said, "keys with a positive weight", "（权重为正的个数）"), "count", ""),
             (f"{name}_diversity", "double", _of(said, "entropy of the shares, bits", "多样性（熵）"), "number", none),
         ]
         if preference.touch:
@@ -252,7 +253,10 @@ def _in_window(label: Label, window: Window) -> Label:
     if window.days is None:
         return Label(en=f"{label.en}, ever", zh=f"{label.zh}（累计）")
     if window.offset:
-        return Label(en=f"{label.en}, the {window.days} days before the last {window.offset}", zh=f"{label.zh}（前{window.days}天）")
+        return Label(
+            en=f"{label.en}, the {window.days} days before the last {window.offset}",
+            zh=f"{label.zh}（{window.offset + 1}至{window.oldest}天前）",
+        )
     return Label(en=f"{label.en}, last {window.days} days", zh=f"{label.zh}（近{window.days}天）")
 
 

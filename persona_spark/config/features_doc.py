@@ -30,7 +30,7 @@ are new, at age 31 they leave `30d`.
 _ORDERS = """
 An order counts once, on the local date of the first event that makes it count, over all accounts of the user; what was paid counts on
 the days of the payments. Two accounts of a user on one day are one active day. A session counts on the local date of its first event.
-The largest order and the spread of orders take each order with all its payments before as_of, on the day on which the order counts.
+The amount of orders, the largest and their spread take each order with all its payments before as_of, on the day on which it counts.
 """
 _PREFERENCES = """
 The key with the largest weight. Each event weighs as its type says; the weight halves every half-life, counted back from the day of
@@ -67,6 +67,7 @@ def _measures(spec: FeaturesSpec) -> Iterator[str]:
 def _how(measure: Measure) -> str:
     if measure.of is not None:
         return {
+            "total": f"sum of `{measure.sum}` of whole {measure.of}",
             "largest": f"largest sum of `{measure.sum}` of {measure.of}",
             "spread": f"standard deviation of the sums of `{measure.sum}` of {measure.of}",
             "span": f"seconds from the first to the last event of {measure.of}",

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from persona_spark.config.base import Label, Strict
 
-Unit = Literal["count", "money", "pieces", "seconds"]
+Unit = Literal["count", "money", "pieces", "seconds", "stars"]
 DerivedUnit = Literal["ratio", "number", "money", "count", "days", "date"]
 Kind = Literal["days", "orders", "sessions"]
 
@@ -29,8 +29,8 @@ class Measure(Entry):
         sum: sums an expression over the columns of `events`; null adds nothing.
         distinct: counts `days` on which a user did it, `orders` and `sessions` on the day on which they first did.
         of: measures whole `orders` or `sessions`, each on the day on which it first met `where`; see `take`.
-        take: `largest` of the sums of each, `spread` (population standard deviation) of these sums, or `span`, the seconds from
-            the first to the last event of each, added up.
+        take: `total` of the sums of each, the `largest` of them, their `spread` (population standard deviation), or `span`, the
+            seconds from the first to the last event of each, added up.
         where: condition on an event; absent means all events.
         windows: take the place of the file's windows.
         unit: money is kept exactly, in minor units.
@@ -40,7 +40,7 @@ class Measure(Entry):
     sum: str | None = None
     distinct: Kind | None = None
     of: Literal["orders", "sessions"] | None = None
-    take: Literal["largest", "spread", "span"] | None = None
+    take: Literal["total", "largest", "spread", "span"] | None = None
     where: str | None = None
     windows: tuple[str, ...] | None = Field(default=None, min_length=1)
     unit: Unit = "count"
@@ -77,7 +77,7 @@ class GapFeature(Entry):
 
     Attributes:
         between: the distinct measure.
-        within: a preference: only events with the preferred key count, and each date on which there is one.
+        within: a preference: only those of these dates on which an event with the preferred key met the measure's condition.
     """
 
     between: str
@@ -125,12 +125,14 @@ class Attribute(Entry):
         type: Spark SQL type; a value that does not fit counts as not stated.
         key: key in the accounts' attributes; default the attribute's name. `registered_at` is the column of that name.
         expr: takes the place of a value that was not stated: an expression over other attributes and `as_of`.
+        unit: what a number counts; default `number`.
         personal: whether the value says something of a person that erasure and access rules care about.
     """
 
     type: Literal["string", "int", "bigint", "double", "boolean", "date"] = "string"
     key: str | None = None
     expr: str | None = None
+    unit: Literal["number", "days", "years"] = "number"
     personal: bool = False
 
 

@@ -1,4 +1,4 @@
-"""The stored form of the definitions: which numbers of a measure are kept, and which columns the tiles have.
+"""The stored form of the definitions: which numbers of a measure are kept, and which columns tiles and `user_features` have.
 
 Names are computed here and nowhere else; what fills a column and what reads it ask the same function.
 """
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from persona_spark.config.expression import compile_expression
+from persona_spark.config.features_columns import preferred
 
 if TYPE_CHECKING:
     from persona_spark.config.features import FeaturesSpec
@@ -66,8 +67,14 @@ def parts(spec: FeaturesSpec, name: str) -> tuple[Part, ...]:
     """The numbers kept of a measure; a spread is made of the number, the sum and the squares."""
     stored, take = stored_measure(spec, name), spec.measures[name].take
     if take == "spread":
-        return (Part(f"{stored}_number"), Part(f"{stored}_sum"), Part(f"{stored}_squares", "decimal(38,0)"))
+        number, total, squares = sums_columns(stored)
+        return (Part(number), Part(total), Part(squares, "decimal(38,0)"))
     return (Part(stored, combine="max"),) if take == "largest" else (Part(stored),)
+
+
+def sums_columns(name: str) -> tuple[str, str, str]:
+    """The columns from which the mean and the spread of a measure's values or of a gap are told: number, sum, sum of the squares."""
+    return f"{name}_number", f"{name}_sum", f"{name}_squares"
 
 
 def measures_of(spec: FeaturesSpec, kind: Kind) -> tuple[str, ...]:
@@ -88,9 +95,15 @@ def id_column(kind: Literal["orders", "sessions"]) -> str:
     return {"orders": "order_id", "sessions": "session_id"}[kind]
 
 
-def value_column(measure: str) -> str:
-    """The tile's column with the sum of an order or session of which the largest or the spread is taken."""
-    return f"{measure}_value"
+def value_column(spec: FeaturesSpec, measure: str) -> str:
+    """The tile's column with the sum of an order or session of which something is taken: shared by measures of the same sum."""
+    mine = spec.measures[measure]
+
+    def sums_alike(name: str) -> bool:
+        other = spec.measures[name]
+        return (other.of, other.where, other.sum) == (mine.of, mine.where, mine.sum)
+
+    return f"{next(name for name in spec.measures if sums_alike(name))}_value"
 
 
 def span_columns(measure: str) -> tuple[str, str]:
@@ -142,16 +155,31 @@ def weighings(spec: FeaturesSpec, family: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(weighing(spec, name) for name in family_of(spec, family)))
 
 
+def events_column(first: str) -> str:
+    """The tile's column with the number of events that the weighing `first` counts."""
+    return f"{first}_events"
+
+
 def weight_column(spec: FeaturesSpec, first: str) -> str:
     """The tile's column with the weights of the weighing `first`: that of its events when each weighs one."""
     weights = {weight for weight in spec.preferences[first].weights.values() if weight}
-    return f"{first}_events" if weights == {1} else f"{first}_weight"
+    return events_column(first) if weights == {1} else f"{first}_weight"
+
+
+def touch_columns(first: str) -> tuple[str, str]:
+    """The tile's columns with the first and the last of those events, in seconds from 00:00 UTC of their local day."""
+    return f"{first}_first", f"{first}_last"
 
 
 def touched(spec: FeaturesSpec, first: str) -> bool:
     """Whether the first and last events are kept of those that count for the weighing `first`."""
     family = family_of(spec, spec.preferences[first].family)
     return any(weighing(spec, name) == first and spec.preferences[name].touch for name in family)
+
+
+def preference_columns(name: str) -> dict[str, str]:
+    """The columns of `user_features` with what a preference adds up over its keys, by what that is."""
+    return {"total": f"{preferred(name)}_total", "events": f"{preferred(name)}_events", "count": f"{name}_count", "logs": f"{name}_logs"}
 
 
 def gaps_within(spec: FeaturesSpec, family: str) -> tuple[str, ...]:

@@ -9,17 +9,21 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-from persona_spark.config.features_columns import preferred, top, touch
+from persona_spark.config.features_columns import top, touch
 from persona_spark.config.features_parts import (
     dates_column,
+    events_column,
     families,
     gaps_within,
     groups,
     id_column,
     key_columns,
     parts,
+    preference_columns,
     span_columns,
     stored_measure,
+    sums_columns,
+    touch_columns,
     touched,
     value_column,
     weighings,
@@ -81,8 +85,8 @@ def _counted(spec: FeaturesSpec, kind: Literal["orders", "sessions"], word: str)
                     Column(column, "bigint", f"{measure.label.en}: {which} event that meets the condition, seconds since 1970.")
                     for column, which in zip(span_columns(name), ("first", "last"), strict=True)
                 ]
-            elif measure.take is not None:
-                columns.append(Column(value_column(name), "bigint", f"{measure.label.en}: what the day adds.", nullable=False))
+            elif measure.take is not None and value_column(spec, name) not in [column.name for column in columns]:
+                columns.append(Column(value_column(spec, name), "bigint", f"{measure.label.en}: what the day adds.", nullable=False))
     comment = f"Days on which events make {word}s count, in parts of an account, local day and {word}, whatever as_of."
     names = ("account_id", "event_date", key.name, "ingest_seq")
     return _tile(f"account_{word}", comment, (*_HEAD, key, *columns), names)
@@ -96,16 +100,15 @@ def account_key_table(spec: FeaturesSpec, family: str) -> Table:
     values: list[Column] = []
     for name in weighings(spec, family):
         label = spec.preferences[name].label.en
-        values.append(Column(f"{name}_events", "bigint", f"{label}: events that count.", nullable=False))
+        values.append(Column(events_column(name), "bigint", f"{label}: events that count.", nullable=False))
         weight = weight_column(spec, name)
         if weight != values[-1].name:
             values.append(Column(weight, "bigint", f"{label}: sum of the events' weights.", nullable=False))
         if touched(spec, name):
+            seconds = "event that counts, seconds from 00:00 UTC of event_date; null without one."
             values += [
-                Column(
-                    f"{name}_{which}", "int", f"{label}: {which} event that counts, seconds from 00:00 UTC of event_date; null without one."
-                )
-                for which in ("first", "last")
+                Column(column, "int", f"{label}: {which} {seconds}")
+                for which, column in zip(("first", "last"), touch_columns(name), strict=True)
             ]
     values += [
         Column(dates_column(gap), "bigint", f"{spec.gaps[gap].label.en}: events that make it a date.", nullable=False)
@@ -154,9 +157,10 @@ def user_features_table(spec: FeaturesSpec) -> Table:
 
 def _gaps(spec: FeaturesSpec) -> Iterator[Column]:
     for name, gap in spec.gaps.items():
-        yield Column(f"{name}_number", "bigint", f"{gap.label.en}: number of gaps.")
-        yield Column(f"{name}_sum", "bigint", f"{gap.label.en}: their sum (days).")
-        yield Column(f"{name}_squares", "bigint", f"{gap.label.en}: sum of their squares.")
+        number, total, squares = sums_columns(name)
+        yield Column(number, "bigint", f"{gap.label.en}: number of gaps.")
+        yield Column(total, "bigint", f"{gap.label.en}: their sum (days).")
+        yield Column(squares, "bigint", f"{gap.label.en}: sum of their squares.")
 
 
 def _windows(spec: FeaturesSpec) -> Iterator[Column]:
@@ -169,12 +173,12 @@ def _windows(spec: FeaturesSpec) -> Iterator[Column]:
 
 def _preferences(spec: FeaturesSpec) -> Iterator[Column]:
     for name, preference in spec.preferences.items():
-        label = preference.label.en
+        label, sums = preference.label.en, preference_columns(name)
         yield Column(top(name), "array<struct<key:string,weight:bigint>>", f"{label}: first keys with their decayed weights.")
-        yield Column(f"{preferred(name)}_total", "bigint", f"{label}: sum of all positive decayed weights.")
-        yield Column(f"{preferred(name)}_events", "bigint", f"{label}: events that count, of keys with a positive weight.")
-        yield Column(f"{name}_count", "bigint", f"{label}: keys with a positive weight.")
-        yield Column(f"{name}_logs", "bigint", f"{label}: sum of weight * log2(weight) in thousandths, over keys with a positive weight.")
+        yield Column(sums["total"], "bigint", f"{label}: sum of all positive decayed weights.")
+        yield Column(sums["events"], "bigint", f"{label}: events that count, of keys with a positive weight.")
+        yield Column(sums["count"], "bigint", f"{label}: keys with a positive weight.")
+        yield Column(sums["logs"], "bigint", f"{label}: sum of weight * log2(weight) in thousandths, over keys with a positive weight.")
         if preference.touch:
             yield Column(touch("first", name), "string", f"{label}: key of the first event that counts.")
             yield Column(touch("last", name), "string", f"{label}: key of the last event that counts.")

@@ -25,16 +25,18 @@ def attributes(versions: DataFrame, spec: FeaturesSpec, as_of: date, zone: str) 
     registration is the earliest over the accounts, each by its own last version.
 
     Args:
-        versions: `accounts` with `user_id`.
+        versions: `accounts` with `user_number`.
         spec: the definitions.
         as_of: the day.
         zone: zone in which `registered_at` becomes a date.
     """
     before = versions.where(F.col("valid_from") < F.lit(as_of))
-    accounts = before.groupBy("user_id", "account_id").agg(
+    accounts = before.groupBy("user_number", "account_id").agg(
         *(_last(_value(name, attribute, zone)).alias(name) for name, attribute in spec.attributes.items())
     )
-    return accounts.groupBy("user_id").agg(*(_of_user(name, attribute, as_of).alias(name) for name, attribute in spec.attributes.items()))
+    return accounts.groupBy("user_number").agg(
+        *(_of_user(name, attribute, as_of).alias(name) for name, attribute in spec.attributes.items())
+    )
 
 
 def _value(name: str, attribute: Attribute, zone: str) -> Column:

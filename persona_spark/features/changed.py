@@ -16,10 +16,11 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from persona_spark.config.features_columns import ages_of
+from persona_spark.config.tile_tables import user_features_table
 from persona_spark.features.users import accounts_of
+from persona_spark.lake.dates import on_day
 from persona_spark.lake.known import known_rows, touched_days
 from persona_spark.lake.tile_state import active_days
-from persona_spark.projection import user_features_table
 from persona_spark.schema import ACCOUNTS
 from persona_spark.time import Window
 
@@ -54,7 +55,7 @@ def changed_users(lake: Lake, conf: Conf, base: AsOf, as_of: AsOf, owners: DataF
     Returns:
         Columns user_id, reason; one row a user, the first of `REASONS` that holds.
     """
-    base_users = lake.read(user_features_table(conf.features)).where(F.col("as_of") == F.lit(base.date))
+    base_users = lake.read(user_features_table(conf.features)).where(on_day(base.date))
     # Back in time, an event between the two days may have been taken back: the base counted it.
     touched = touched_days(lake, base.ingest_seq, as_of.ingest_seq).where(F.col("event_date") < F.lit(max(base.date, as_of.date)))
     crossing = active_days(lake, as_of.ingest_seq, crossing_ranges(base.date, as_of.date, (*_SEEN, *conf.features.ages())))

@@ -24,35 +24,52 @@ def summed(spec: FeaturesSpec) -> tuple[str, ...]:
 
 
 def user_days(tiles: DataFrame, measures: Sequence[str]) -> DataFrame:
-    """One row a user and local day with any event: user_id, event_date and for each measure whether the day counts, 1 or 0.
+    """One row a user and local day with any event: user_number, event_date and for each measure whether the day counts, 1 or 0.
 
     Args:
-        tiles: parts of `account_day` with `user_id`.
+        tiles: parts of `account_day` with `user_number`.
         measures: names of distinct measures of days.
     """
     # One shuffle serves this grouping and those of bands and users after it.
-    grouped = tiles.repartition("user_id").groupBy("user_id", "event_date")
+    grouped = tiles.repartition("user_number").groupBy("user_number", "event_date")
     return grouped.agg(*((F.max(name) > 0).cast("bigint").alias(name) for name in measures))
 
 
 def counted_days(tiles: DataFrame, spec: FeaturesSpec, kind: Literal["orders", "sessions"]) -> DataFrame:
-    """One row a user and day on which orders (or sessions) count: user_id, event_date and the parts of their measures.
+    """One row a user and day on which orders (or sessions) count: user_number, event_date and the parts of their measures.
 
     Each order counts once, on the first date across the user's accounts on which an event met the condition; what it is worth is
     taken from all its days.
 
     Args:
-        tiles: parts of `account_order` or `account_session` before as_of, with `user_id`.
+        tiles: parts of `account_order` or `account_session` before as_of, with `user_number`.
         spec: the definitions.
         kind: which of them.
     """
     found = groups(spec, kind)
-    by_id = tiles.repartition("user_id").groupBy("user_id", id_column(kind))
+    by_id = tiles.repartition("user_number").groupBy("user_number", id_column(kind))
     whole = by_id.agg(*(column for group in found for column in _whole(spec, group)))
     rows = F.array(*(_row(spec, found, group) for group in found))
-    dated = whole.select("user_id", F.inline(rows)).where(F.col("event_date").isNotNull())
+    dated = whole.select("user_number", F.inline(rows)).where(F.col("event_date").isNotNull())
     values = [column for name in measures_of(spec, kind) for column in _of_date(spec, name)]
-    return dated.groupBy("user_id", "event_date").agg(*values)
+    return dated.groupBy("user_number", "event_date").agg(*values)
+
+
+def counting_dates(tiles: DataFrame, spec: FeaturesSpec, measure: str) -> DataFrame:
+    """One row a user: user_number and `dates`, those on which orders or sessions count.
+
+    Args:
+        tiles: parts of `account_order` or `account_session` before as_of, with `user_number`.
+        spec: the definitions.
+        measure: name of the distinct measure under which they count.
+    """
+    kind = spec.measures[measure].kind
+    if kind == "days":
+        raise ValueError(f"{measure} counts days")
+    flag = next(group.flag for group in groups(spec, kind) if measure in group.measures)
+    by_id = tiles.where(flag).repartition("user_number").groupBy("user_number", id_column(kind))
+    firsts = by_id.agg(F.min("event_date").alias("event_date"))
+    return firsts.groupBy("user_number").agg(F.collect_set("event_date").alias("dates"))
 
 
 def _whole(spec: FeaturesSpec, group: Group) -> list[Column]:
@@ -64,7 +81,7 @@ def _whole(spec: FeaturesSpec, group: Group) -> list[Column]:
             first, last = span_columns(name)
             columns.append((F.max(last) - F.min(first)).alias(name))
         elif take is not None:
-            columns.append(F.sum(value_column(name)).alias(name))
+            columns.append(F.sum(value_column(spec, name)).alias(name))
     return columns
 
 

@@ -15,15 +15,17 @@ from persona_spark.config.features_parts import (
     key_column,
     measures_of,
     parts,
+    preference_columns,
     stored_measure,
+    sums_columns,
 )
 from persona_spark.config.tile_tables import account_day_table, account_key_table, account_order_table, account_session_table
 from persona_spark.features.attributes import attributes
-from persona_spark.features.days import counted_days, summed, user_days
-from persona_spark.features.gaps import PARTS, gaps, gaps_by_key, streaks
+from persona_spark.features.days import counted_days, counting_dates, summed, user_days
+from persona_spark.features.gaps import gaps, gaps_by_key, streaks
 from persona_spark.features.preferences import preferences
 from persona_spark.features.users import owners_of
-from persona_spark.features.windows import dates, windowed
+from persona_spark.features.windows import dates, in_windows
 from persona_spark.lake.code import FEATURE_CODE, code_version
 from persona_spark.lake.known import known_rows
 from persona_spark.schema import ACCOUNTS
@@ -82,8 +84,8 @@ class Known:
     """What need not be made from the tiles of keys, which are by far the largest.
 
     Attributes:
-        rows: rows of `user_features`, and number, of users for whom nothing but windows changed.
-        others: all other users, as numbered.
+        rows: rows of `user_features`, and user_number, of users for whom nothing but windows changed.
+        others: all other users, as `numbered`.
     """
 
     rows: DataFrame
@@ -93,11 +95,9 @@ class Known:
 def features_frame(inputs: Inputs, users: DataFrame, conf: Conf, as_of: AsOf, known: Known | None = None) -> DataFrame:
     """Features of users, one row each, with the columns of `user_features`.
 
-    Until the last step the column user_id holds the user's number.
-
     Args:
         inputs: tiles and accounts.
-        users: user_id, account_ids and number of every user that is wanted: `numbered`.
+        users: user_id, account_ids and user_number of every user that is wanted: `numbered`.
         conf: the configuration.
         as_of: the day, and what was known.
         known: of some users, what is made from keys.
@@ -106,23 +106,22 @@ def features_frame(inputs: Inputs, users: DataFrame, conf: Conf, as_of: AsOf, kn
     owners = owners_of(users)
     keyed = list(_keyed(inputs, owners if known is None else owners_of(known.others), spec, as_of.date))
     found = [*_parts(inputs, owners, spec, as_of.date), *_attributes(inputs, owners, conf, as_of.date), *keyed]
-    frame = users.select(F.col("number").alias("user_id"), F.col("user_id").alias("__id"), "account_ids")
+    frame = users.select("user_number", "user_id", "account_ids")
     columns = [F.col(name) for name in frame.columns]
     for place, part in enumerate(found):
-        packed, names = f"__{place}", part.columns[1:]
+        packed, names = f"__{place}", _told(part)
         # A join copies each column of both sides, a struct's columns all at once.
-        frame = frame.join(part.select("user_id", F.struct(*names).alias(packed)), "user_id", "left")
+        frame = frame.join(part.select("user_number", F.struct(*names).alias(packed)), "user_number", "left")
         columns += [F.col(f"{packed}.{name}").alias(name) for name in names]
     within = _gaps_within(spec)
     whole = frame.select(*columns).withColumns(within)
     if known is not None:
-        stored = [name for part in keyed for name in part.columns[1:] if not name.startswith("__")]
+        stored = [name for part in keyed for name in _told(part) if not name.startswith("__")]
         whole = _taken(whole, known.rows, [*within, *stored])
     whole = whole.fillna(0, _counted(spec))
     return whole.select(
         F.lit(as_of.date).alias("as_of"),
-        F.col("__id").alias("user_id"),
-        *(name for name in whole.columns if name != "user_id" and not name.startswith("__")),
+        *(name for name in whole.columns if name != "user_number" and not name.startswith("__")),
         *dates(spec),
         F.lit(as_of.ingest_seq).cast("bigint").alias("ingest_seq"),
         F.lit(spec.value_digest()).alias("definition"),
@@ -130,11 +129,16 @@ def features_frame(inputs: Inputs, users: DataFrame, conf: Conf, as_of: AsOf, kn
     )
 
 
+def _told(part: DataFrame) -> list[str]:
+    """What a frame of one row a user says of them."""
+    return [name for name in part.columns if name != "user_number"]
+
+
 def _taken(frame: DataFrame, rows: DataFrame, names: list[str]) -> DataFrame:
     """The frame with the values that `rows` have of their users by number; those of the frame for the others."""
-    held = rows.select(F.col("number").alias("user_id"), F.struct(*names).alias("__known"))
+    held = rows.select("user_number", F.struct(*names).alias("__known"))
     values = {name: F.coalesce(F.col(f"__known.{name}"), F.col(name)) for name in names}
-    return frame.join(held, "user_id", "left").withColumns(values)
+    return frame.join(held, "user_number", "left").withColumns(values)
 
 
 def _parts(inputs: Inputs, owners: DataFrame, spec: FeaturesSpec, day: date) -> Iterator[DataFrame]:
@@ -148,13 +152,13 @@ def _parts(inputs: Inputs, owners: DataFrame, spec: FeaturesSpec, day: date) -> 
     if sums:
         # One shuffle serves the grouping by bands and that by users. Parts of a day need not be put together first, which would hash
         # every row of the widest tile once more.
-        yield windowed(tiles["days"].repartition("user_id"), spec, sums, day)
+        yield in_windows(tiles["days"].repartition("user_number"), spec, sums, day)
     frames: dict[Kind, DataFrame] = {}
     for kind, owned in tiles.items():
         names = [name for name in measures_of(spec, kind) if name not in sums]
         if names:
             frames[kind] = user_days(owned, names) if kind == "days" else counted_days(owned, spec, kind)
-            yield windowed(frames[kind], spec, names, day)
+            yield in_windows(frames[kind], spec, names, day)
     counted = {name: _dates_of(frames[spec.measures[name].kind], spec, name) for name in _dated(spec)}
     for name, gap in spec.gaps.items():
         if gap.within is None:
@@ -166,12 +170,17 @@ def _parts(inputs: Inputs, owners: DataFrame, spec: FeaturesSpec, day: date) -> 
 def _keyed(inputs: Inputs, owners: DataFrame, spec: FeaturesSpec, day: date) -> Iterator[DataFrame]:
     """The same of what is made from the tiles of keys."""
     days = _owned(inputs.days.select("account_id", "event_date"), owners, day)
-    last_events = days.groupBy("user_id").agg(F.max("event_date").alias("last_event"))
+    last_events = days.groupBy("user_number").agg(F.max("event_date").alias("last_event"))
     for family in families(spec):
         keys = _owned(inputs.keys[family], owners, day)
         yield preferences(keys, last_events, spec, family)
         for name in gaps_within(spec, family):
-            yield gaps_by_key(_dates_by_key(keys, spec, name)).withColumnRenamed("gaps", f"__{name}")
+            dates_by_key = _dates_by_key(keys, spec, name)
+            kind = spec.measures[spec.gaps[name].between].kind
+            if kind != "days":
+                whole = _owned(inputs.orders if kind == "orders" else inputs.sessions, owners, day)
+                dates_by_key = _on_dates(dates_by_key, counting_dates(whole, spec, spec.gaps[name].between))
+            yield gaps_by_key(dates_by_key, name).withColumnRenamed("gaps", f"__{name}")
 
 
 def _attributes(inputs: Inputs, owners: DataFrame, conf: Conf, day: date) -> Iterator[DataFrame]:
@@ -191,13 +200,20 @@ def _dated(spec: FeaturesSpec) -> list[str]:
 
 
 def _dates_of(days: DataFrame, spec: FeaturesSpec, measure: str) -> DataFrame:
-    return days.where(F.col(stored_measure(spec, measure)) > 0).select("user_id", "event_date")
+    return days.where(F.col(stored_measure(spec, measure)) > 0).select("user_number", "event_date")
 
 
 def _dates_by_key(keys: DataFrame, spec: FeaturesSpec, name: str) -> DataFrame:
-    """Dates on which something with a key counted, each date of a key once."""
+    """Dates on which something with a key met the measure's condition, each date of a key once: user_number, key, event_date."""
     key = F.col(key_column(spec, spec.gaps[name].within or ""))
-    return keys.where((F.col(dates_column(name)) > 0) & key.isNotNull()).select("user_id", key.alias("key"), "event_date").distinct()
+    met = keys.where((F.col(dates_column(name)) > 0) & key.isNotNull()).select("user_number", key.alias("key"), "event_date")
+    return met.repartition("user_number").distinct()
+
+
+def _on_dates(dates_by_key: DataFrame, counting: DataFrame) -> DataFrame:
+    """Those of them on which an order or a session of the user counts: not, say, that of the second payment of an order."""
+    joined = dates_by_key.join(counting.hint("shuffle_hash"), "user_number", "inner")
+    return joined.where(F.array_contains("dates", F.col("event_date"))).drop("dates")
 
 
 def _gaps_within(spec: FeaturesSpec) -> dict[str, Column]:
@@ -207,12 +223,12 @@ def _gaps_within(spec: FeaturesSpec) -> dict[str, Column]:
         if gap.within is not None:
             preferred = F.get(F.col(top(gap.within)), F.lit(0)).getField("key")
             mine = F.try_element_at(F.col(f"__{name}"), preferred)
-            columns |= {f"{name}_{part}": F.coalesce(mine.getField(part), F.lit(0).cast("bigint")) for part in PARTS}
+            columns |= {column: F.coalesce(mine.getField(column), F.lit(0).cast("bigint")) for column in sums_columns(name)}
     return columns
 
 
 def _counted(spec: FeaturesSpec) -> list[str]:
     """Columns that are 0 for a user for whom nothing was found."""
     windows = [part.over(window) for name in spec.measures for window in spec.windows_of(name) for part in parts(spec, name)]
-    gap_sums = [f"{name}_{part}" for name, gap in spec.gaps.items() if gap.within is None for part in PARTS]
-    return [*windows, *gap_sums, *spec.streaks, *(f"{name}_count" for name in spec.preferences)]
+    gap_sums = [column for name, gap in spec.gaps.items() if gap.within is None for column in sums_columns(name)]
+    return [*windows, *gap_sums, *spec.streaks, *(preference_columns(name)["count"] for name in spec.preferences)]

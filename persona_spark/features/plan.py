@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
+from persona_spark.config.tile_tables import user_features_table
 from persona_spark.features.changed import GONE, REASONS, changed_users, crossing_ranges, other_accounts
 from persona_spark.lake.code import FEATURE_CODE, code_version
+from persona_spark.lake.dates import on_day
 from persona_spark.lake.kept import kept
-from persona_spark.projection import user_features_table
 from persona_spark.schema import FEATURES_STATE
 from persona_spark.time import AsOf
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from datetime import date
+    from typing import Self
 
     from pyspark.sql import DataFrame, Row
 
@@ -28,24 +31,42 @@ LARGEST_SHARE = 0.5
 
 
 @dataclass(frozen=True)
-class FeaturePlan:
-    """What has to be computed.
+class Base:
+    """Rows that can be carried over.
 
     Attributes:
-        as_of: the day, and what was known.
-        base: the as_of whose rows are carried over; None when all users are computed.
-        why_full: why all users are computed; None when there is a base.
-        users: users of as_of.
-        reasons: users by the first reason for which they are computed, or gone; also of a base that was not used.
-        changed: user_id, reason, kept until `release`; None when all users are computed.
+        as_of: whose rows of `user_features` they are.
+        changed: user_id, reason: the users that cannot, kept until the plan is left.
     """
 
     as_of: AsOf
-    base: AsOf | None
+    changed: DataFrame
+
+
+@dataclass(frozen=True)
+class FeaturePlan:
+    """What has to be computed; a context at the end of which what it keeps is given back.
+
+    Attributes:
+        as_of: the day, and what was known.
+        base: what is carried over; None when all users are computed.
+        why_full: why all users are computed; None when there is a base.
+        users: users of as_of.
+        reasons: users by the first reason for which they are computed, or gone; also of a base that was not used.
+    """
+
+    as_of: AsOf
+    base: Base | None
     why_full: str | None
     users: int
-    reasons: dict[str, int] = field(default_factory=dict)
-    changed: DataFrame | None = None
+    reasons: Mapping[str, int] = field(default_factory=dict)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.base is not None:
+            self.base.changed.unpersist()
 
     @property
     def recomputed(self) -> int:
@@ -54,19 +75,14 @@ class FeaturePlan:
 
     def notes(self) -> dict[str, Any]:
         """For the run log and for people."""
-        base = {"base": f"{self.base.date} at ingest {self.base.ingest_seq}"} if self.base else {"all_users": self.why_full}
+        base = {"all_users": self.why_full} if self.base is None else {"base": str(self.base.as_of)}
         return {**base, "recomputed": self.recomputed, "carried": self.users - self.recomputed, **self.reasons}
-
-    def release(self) -> None:
-        """Give back what it is kept in."""
-        if self.changed is not None:
-            self.changed.unpersist()
 
 
 def is_made(lake: Lake, spec: FeaturesSpec, as_of: AsOf, owners: DataFrame) -> bool:
     """Whether the partition of as_of holds what was known, by these definitions and this code, for these accounts of users."""
     rows = [row for row in _states(lake) if (row.as_of, row.ingest_seq) == (as_of.date, as_of.ingest_seq) and _same(spec, row)]
-    return bool(rows) and _holds(lake, spec, rows[0]) and other_accounts(owners, _partition(lake, spec, as_of)).isEmpty()
+    return bool(rows) and _holds(lake, spec, rows[0]) and other_accounts(owners, _partition(lake, spec, as_of.date)).isEmpty()
 
 
 def feature_plan(lake: Lake, conf: Conf, as_of: AsOf, owners: DataFrame) -> FeaturePlan:
@@ -88,10 +104,10 @@ def feature_plan(lake: Lake, conf: Conf, as_of: AsOf, owners: DataFrame) -> Feat
         return FeaturePlan(as_of, None, _why_none(conf.features, states), users)
     changed = kept(changed_users(lake, conf, base, as_of, owners))
     counts = {row.reason: int(row["count"]) for row in changed.groupBy("reason").count().collect()}
-    plan = FeaturePlan(as_of, base, None, users, {reason: counts[reason] for reason in REASONS if reason in counts}, changed)
+    plan = FeaturePlan(as_of, Base(base, changed), None, users, {reason: counts[reason] for reason in REASONS if reason in counts})
     if plan.recomputed <= LARGEST_SHARE * users:
         return plan
-    plan.release()
+    changed.unpersist()
     share = f"{plan.recomputed / users:.0%} of the users changed since {base.date}"
     return FeaturePlan(as_of, None, f"{share}: to compute all costs less than to carry over the others", users, plan.reasons)
 
@@ -114,14 +130,14 @@ def _same(spec: FeaturesSpec, row: Row) -> bool:
 
 def _holds(lake: Lake, spec: FeaturesSpec, row: Row) -> bool:
     """Whether the partition was written by the run that wrote its state; a killed one leaves another. One row speaks for all."""
-    found = _partition(lake, spec, AsOf(row.as_of, row.ingest_seq)).select("ingest_seq", "definition", "code").limit(1).collect()
+    found = _partition(lake, spec, row.as_of).select("ingest_seq", "definition", "code").limit(1).collect()
     if not found:
         return bool(row.users == 0)
     return bool((found[0].ingest_seq, found[0].definition, found[0].code) == (row.ingest_seq, row.definition, row.code))
 
 
-def _partition(lake: Lake, spec: FeaturesSpec, as_of: AsOf) -> DataFrame:
-    return lake.read(user_features_table(spec)).where(F.col("as_of") == F.lit(as_of.date))
+def _partition(lake: Lake, spec: FeaturesSpec, day: date) -> DataFrame:
+    return lake.read(user_features_table(spec)).where(on_day(day))
 
 
 def _crossing(spec: FeaturesSpec, row: Row, as_of: AsOf) -> int:

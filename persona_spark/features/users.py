@@ -26,19 +26,19 @@ def accounts_of(owners: DataFrame) -> DataFrame:
 
 
 def numbered(users: DataFrame) -> DataFrame:
-    """The same rows with `number`, a whole number of each user, which is hashed, compared and shuffled faster than the user's id.
+    """The same rows with `user_number`, a whole number of each user, which is hashed, compared and shuffled faster than the user's id.
 
     Numbers are those of this frame, so it is checkpointed. Users are sorted so that a task that runs again numbers them alike.
 
     Args:
         users: one row a user_id.
     """
-    return checkpointed(users.sortWithinPartitions("user_id").withColumn("number", F.monotonically_increasing_id()))
+    return checkpointed(users.sortWithinPartitions("user_id").withColumn("user_number", F.monotonically_increasing_id()))
 
 
 def owners_of(users: DataFrame) -> DataFrame:
-    """One row an account of numbered users: account_id, user_id, which is the number."""
-    return sent(users.select(F.explode("account_ids").alias("account_id"), F.col("number").alias("user_id")), users.count())
+    """One row an account of `numbered` users: account_id, user_number."""
+    return sent(users.select(F.explode("account_ids").alias("account_id"), "user_number"), users.count())
 
 
 def sent(frame: DataFrame, users: int) -> DataFrame:

@@ -22,27 +22,27 @@ _BAND = "__band"
 _HOW = {"sum": F.sum, "max": F.max}
 
 
-def windowed(days: DataFrame, spec: FeaturesSpec, measures: Sequence[str], as_of: date) -> DataFrame:
+def in_windows(days: DataFrame, spec: FeaturesSpec, measures: Sequence[str], as_of: date) -> DataFrame:
     """One row a user with every measure in each of its windows, and the first and last dates that features ask for.
 
     Args:
-        days: user_id, event_date and the parts of the measures before as_of; a day may have several rows.
+        days: user_number, event_date and the parts of the measures before as_of; a day may have several rows.
         spec: the definitions.
         measures: names of the measures.
         as_of: the day.
 
     Returns:
-        user_id, `<part>_<window>` for every part, and for distinct measures that a date names `__first_<measure>` and
+        user_number, `<part>_<window>` for every part, and for distinct measures that a date names `__first_<measure>` and
         `__last_<measure>`.
     """
     kept = [part for name in measures for part in parts(spec, name)]
     edges = _edges(spec, measures)
-    banded = days.groupBy("user_id", _band(edges, as_of).alias(_BAND)).agg(
+    banded = days.groupBy("user_number", _band(edges, as_of).alias(_BAND)).agg(
         *(_HOW[part.combine](part.column).alias(part.column) for part in kept),
         *_band_dates(spec, measures),
     )
     totals = [_total(part, edges, window) for name in measures for window in spec.windows_of(name) for part in parts(spec, name)]
-    return banded.groupBy("user_id").agg(*totals, *_user_dates(spec, measures))
+    return banded.groupBy("user_number").agg(*totals, *_user_dates(spec, measures))
 
 
 def _edges(spec: FeaturesSpec, measures: Sequence[str]) -> list[int]:
@@ -86,7 +86,7 @@ def _user_dates(spec: FeaturesSpec, measures: Sequence[str]) -> list[Column]:
 
 
 def dates(spec: FeaturesSpec) -> list[Column]:
-    """The date features, from the columns that `windowed` gives."""
+    """The date features, from the columns that `in_windows` gives."""
     return [
         F.col(f"__first_{date.first}" if date.first is not None else f"__last_{date.last}").alias(name) for name, date in spec.dates.items()
     ]

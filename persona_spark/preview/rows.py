@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Literal
 
 from pyspark.sql import functions as F
 
+from persona_spark.config.tile_tables import user_features_table
 from persona_spark.errors import LakeError
 from persona_spark.features.frame import features_frame, inputs_from, stored_inputs
 from persona_spark.features.users import accounts_of, numbered
 from persona_spark.lake.code import FEATURE_CODE, code_version
+from persona_spark.lake.dates import on_day
 from persona_spark.lake.known import known_events
 from persona_spark.lake.tile_state import tile_plan
-from persona_spark.projection import published, user_features_table
+from persona_spark.projection import published
 from persona_spark.schema import IDENTITY
 from persona_spark.tiles.account_tiles import tiles_of
 from persona_spark.tiles.tile import whole_parts
@@ -78,11 +80,11 @@ def preview_rows(lake: Lake, conf: Conf, day: date | None, sample: int) -> Rows:
     identity = lake.require(IDENTITY, "run persona run --as-of DATE first")
     as_of = _as_of(identity, day)
     spec = conf.features
-    owners = identity.where(F.col("as_of") == F.lit(as_of.date)).select("account_id", "user_id")
+    owners = identity.where(on_day(as_of.date)).select("account_id", "user_id")
     users = int(owners.agg(F.count_distinct("user_id")).collect()[0][0])
     why = _why_not_stored(lake, spec, as_of)
     if why is None:
-        raw = lake.read(user_features_table(spec)).where(F.col("as_of") == F.lit(as_of.date))
+        raw = lake.read(user_features_table(spec)).where(on_day(as_of.date))
         return Rows(published(raw, spec), as_of, users, "user_features", ())
     if users > sample:
         owners = owners.join(_sampled(owners, users, sample), "user_id", "left_semi").select("account_id", "user_id")
@@ -93,7 +95,7 @@ def preview_rows(lake: Lake, conf: Conf, day: date | None, sample: int) -> Rows:
 
 def _as_of(identity: DataFrame, day: date | None) -> AsOf:
     """The day, or the latest, with what was known when its accounts were identified."""
-    days = identity if day is None else identity.where(F.col("as_of") == F.lit(day))
+    days = identity if day is None else identity.where(on_day(day))
     found = days.agg(F.max(F.struct("as_of", "ingest_seq")).alias("last")).collect()[0].last
     if found is not None:
         return AsOf(found.as_of, int(found.ingest_seq))
@@ -104,7 +106,7 @@ def _as_of(identity: DataFrame, day: date | None) -> AsOf:
 
 def _why_not_stored(lake: Lake, spec: FeaturesSpec, as_of: AsOf) -> str | None:
     """Why the stored features are not those of the definitions, the code and the accounts in use; None when they are."""
-    rows = lake.read(user_features_table(spec)).where(F.col("as_of") == F.lit(as_of.date))
+    rows = lake.read(user_features_table(spec)).where(on_day(as_of.date))
     found = rows.select("definition", "code", "ingest_seq").limit(1).collect()
     if not found:
         return f"user_features has no rows as of {as_of.date}"

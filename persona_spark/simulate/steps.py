@@ -119,6 +119,12 @@ def _amounts() -> tuple[Column, Column]:
     return amount, F.when(_is("order_lines", "payments"), discount)
 
 
+def _pieces(ordered: Column) -> Column:
+    """Pieces that a step speaks of: those of a presale line are paid with its deposit, so the balance has none."""
+    balance = _is("payments") & (F.col("rest_days") > 0)
+    return F.when(balance, 0).when(_is("carts") | (ordered & ~_is("reviews")), F.col("quantity"))
+
+
 def by_kind(values: list[int]) -> Column:
     """A constant of the step's kind."""
     return F.get(literals(values), F.col("kind"))
@@ -148,7 +154,7 @@ def _written(steps: DataFrame, calendar: Calendar, draws: Draws) -> DataFrame:
         F.when(about_item, item_id(F.col("number"))).alias("item_id"),
         F.when(_is("searches", "contents"), F.get(literals(NAMES), F.col("category"))).alias("category"),
         F.when(ordered, visit).alias("order_id"),
-        F.when(_is("carts") | (ordered & ~_is("reviews")), F.col("quantity")).alias("quantity"),
+        _pieces(ordered).alias("quantity"),
         _money(amount).alias("amount"),
         _money(discount).alias("discount"),
         F.when(ordered & ~_is("returns", "reviews"), F.col("promotion_id")).alias("promotion_id"),

@@ -12,6 +12,7 @@ from persona_spark.config.features_check import hours_of
 from persona_spark.config.features_parts import (
     SECONDS_A_DAY,
     dates_column,
+    events_column,
     families,
     gaps_within,
     groups,
@@ -21,6 +22,7 @@ from persona_spark.config.features_parts import (
     of_items,
     span_columns,
     stored_measure,
+    touch_columns,
     touched,
     value_column,
     weighings,
@@ -44,7 +46,8 @@ if TYPE_CHECKING:
 
 PART_SEQ = "part_seq"
 """Column of events that says under which ingest their part of a tile is written: their own, unless the part is made anew later."""
-_DAY = ("account_id", "event_date", "event_month")
+DAY = ("account_id", "event_date", "event_month")
+"""What tells an account-day apart, with its partition."""
 
 
 def tiles_of(events: DataFrame, spec: FeaturesSpec, table: Table) -> DataFrame:
@@ -66,7 +69,7 @@ def tiles_of(events: DataFrame, spec: FeaturesSpec, table: Table) -> DataFrame:
 
 def _days(events: DataFrame, spec: FeaturesSpec) -> DataFrame:
     sums = [_measure(spec.measures[name]).alias(stored_measure(spec, name)) for name in measures_of(spec, "days")]
-    return events.groupBy(*_DAY).agg(*sums, F.min("ingest_seq").alias("first_seq"), _last_seq())
+    return events.groupBy(*DAY).agg(*sums, F.min("ingest_seq").alias("first_seq"), _last_seq())
 
 
 def _counted(events: DataFrame, spec: FeaturesSpec, kind: Literal["orders", "sessions"]) -> DataFrame:
@@ -74,22 +77,26 @@ def _counted(events: DataFrame, spec: FeaturesSpec, kind: Literal["orders", "ses
     id_name = id_column(kind)
     conditions = {group.flag: _condition(group.where) for group in groups(spec, kind)}
     if not conditions:
-        return events.where(F.expr("false")).groupBy(*_DAY, id_name).agg(_last_seq())
+        return events.where(F.expr("false")).groupBy(*DAY, id_name).agg(_last_seq())
     rows = events.where(F.col(id_name).isNotNull() & reduce(lambda one, other: one | other, conditions.values()))
-    values = [column for group in groups(spec, kind) for name in group.measures for column in _value(name, spec.measures[name])]
-    return rows.groupBy(*_DAY, id_name).agg(
+    values: dict[str, Column] = {}
+    for group in groups(spec, kind):
+        for name in group.measures:
+            values |= _values(spec, name)
+    return rows.groupBy(*DAY, id_name).agg(
         *(F.max(condition).alias(flag) for flag, condition in conditions.items()),
-        *values,
+        *(value.alias(column) for column, value in values.items()),
         _last_seq(),
     )
 
 
-def _value(name: str, measure: Measure) -> list[Column]:
-    """What an order or a session keeps of its day beside that it counts."""
+def _values(spec: FeaturesSpec, name: str) -> dict[str, Column]:
+    """What an order or a session keeps of its day for a measure beside that it counts, by column."""
+    measure = spec.measures[name]
     if measure.take == "span":
         second = F.when(_condition(measure.where), F.unix_seconds("event_time"))
-        return [how(second).alias(column) for how, column in zip((F.min, F.max), span_columns(name), strict=True)]
-    return [] if measure.take is None else [_sum(measure).alias(value_column(name))]
+        return {column: how(second) for how, column in zip((F.min, F.max), span_columns(name), strict=True)}
+    return {} if measure.take is None else {value_column(spec, name): _sum(measure)}
 
 
 def _keys(events: DataFrame, spec: FeaturesSpec, family: str) -> DataFrame:
@@ -99,7 +106,7 @@ def _keys(events: DataFrame, spec: FeaturesSpec, family: str) -> DataFrame:
     dates = {dates_column(gap): _condition(spec.measures[spec.gaps[gap].between].where) for gap in gaps_within(spec, family)}
     second = F.unix_seconds("event_time") - F.unix_date("event_date") * F.lit(SECONDS_A_DAY)
     rows = _banded(events, spec).select(
-        *_DAY,
+        *DAY,
         PART_SEQ,
         "event_type",
         *(key.alias(name) for name, key in keys.items()),
@@ -116,7 +123,7 @@ def _keys(events: DataFrame, spec: FeaturesSpec, family: str) -> DataFrame:
         # To add up before the shuffle would hash all rows once more to spare few of them. By account and month, each file has the rows
         # of few accounts: it is smaller, and whoever looks accounts up finds them in the processor's cache.
         counted = counted.repartition("account_id", "event_month")
-    return counted.groupBy(*_DAY, *keys).agg(
+    return counted.groupBy(*DAY, *keys).agg(
         *(column for name in weights for column in _weighed(spec, name)),
         *(F.sum(column).alias(column) for column in dates),
         _last_seq(),
@@ -125,11 +132,12 @@ def _keys(events: DataFrame, spec: FeaturesSpec, family: str) -> DataFrame:
 
 def _weighed(spec: FeaturesSpec, name: str) -> list[Column]:
     weight = F.col(f"__weight_{name}")
-    events, total = F.sum((weight != 0).cast("bigint")).alias(f"{name}_events"), weight_column(spec, name)
-    columns = [events, *([F.sum(weight).alias(total)] if total != f"{name}_events" else [])]
+    events, total = events_column(name), weight_column(spec, name)
+    columns = [F.sum((weight != 0).cast("bigint")).alias(events), *([F.sum(weight).alias(total)] if total != events else [])]
     if touched(spec, name):
         second = F.when(weight != 0, F.col("__second"))
-        columns += [F.min(second).alias(f"{name}_first"), F.max(second).alias(f"{name}_last")]
+        first, last = touch_columns(name)
+        columns += [F.min(second).alias(first), F.max(second).alias(last)]
     return columns
 
 

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from persona_spark.config.tile_tables import tile_tables
+from persona_spark.lake.dates import on_days
 from persona_spark.lake.known import known_events, known_rows
 from persona_spark.lake.result import StageResult
 from persona_spark.lake.tile_state import begin_tiles, former_tiles, mark_tiles, tile_counts, tile_plan
 from persona_spark.schema import EVENTS, RETRACTIONS
-from persona_spark.tiles.account_tiles import PART_SEQ, tiles_of
+from persona_spark.tiles.account_tiles import DAY, PART_SEQ, tiles_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from persona_spark.lake.tables import Lake
     from persona_spark.lake.tile_state import TilePlan
     from persona_spark.time import AsOf
-
-_DAY = ("account_id", "event_date", "event_month")
 
 
 def tile(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:
@@ -74,22 +73,19 @@ def _update(lake: Lake, spec: FeaturesSpec, plan: TilePlan) -> dict[str, int]:
     if remade is not None:
         months = sorted(row.event_month for row in remade.select("event_month").distinct().collect())
         new = _with_remade(new, known.where(F.col("event_month").isin(months)), remade)
-        dates = ", ".join(f"DATE'{month}'" for month in months)
         for table in tile_tables(spec):
-            lake.delete_matching(remade.select(*_DAY), table, f"old.event_month IN ({dates})")
+            lake.delete_matching(remade.select(*DAY), table, on_days(months, "old.event_month"))
     return {table.name: lake.replace_where(tiles_of(new, spec, table), table, f"ingest_seq > {since}") for table in tile_tables(spec)}
 
 
 def _remade_days(lake: Lake, plan: TilePlan) -> DataFrame | None:
     """Account-days of which an event was taken back, with the number under which they are made anew; None without any."""
-    if not lake.exists(RETRACTIONS):
-        return None
     gone = known_rows(lake, RETRACTIONS, plan.ingest_seq, plan.since or 0)
-    return None if gone.isEmpty() else gone.groupBy(*_DAY).agg(F.max("ingest_seq").alias("remade_seq"))
+    return None if gone.isEmpty() else gone.groupBy(*DAY).agg(F.max("ingest_seq").alias("remade_seq"))
 
 
 def _with_remade(new: DataFrame, known: DataFrame, remade: DataFrame) -> DataFrame:
     """New events of other days, and all events that are left of the days that are made anew."""
-    left = known.join(remade, list(_DAY), "inner")
+    left = known.join(remade, list(DAY), "inner")
     labelled = left.withColumn(PART_SEQ, F.greatest("ingest_seq", "remade_seq")).drop("remade_seq")
-    return new.join(remade, list(_DAY), "left_anti").unionByName(labelled)
+    return new.join(remade, list(DAY), "left_anti").unionByName(labelled)

@@ -57,7 +57,8 @@ def con(lake: Path) -> duckdb.DuckDBPyConnection:
     con.register("transactions", raw)
     con.execute("""CREATE TABLE line AS SELECT 'complete_journey:' || CAST(household_id AS BIGINT) AS account, basket_id, local,
         local::DATE AS day, sales_value::DECIMAL(18,2) AS sales_value, retail_disc::DECIMAL(18,2) AS retail_disc,
-        coupon_disc::DECIMAL(18,2) AS coupon_disc, coupon_match_disc::DECIMAL(18,2) AS coupon_match_disc FROM transactions""")
+        coupon_disc::DECIMAL(18,2) AS coupon_disc, coupon_match_disc::DECIMAL(18,2) AS coupon_match_disc,
+        quantity FROM transactions""")
     for table in ("user_profile", "events"):
         con.register(table, DeltaTable(str(lake / table)).to_pyarrow_dataset())
     con.execute("CREATE TABLE profile AS SELECT *, account_ids[1] AS account FROM user_profile")
@@ -87,6 +88,7 @@ def test_every_user_equals_duckdb_to_the_cent(con: duckdb.DuckDBPyConnection) ->
             f"count(DISTINCT day) {inside} AS active_day_count_{window}",
             f"count(DISTINCT basket_id) {inside} AS session_count_{window}",
             f"count(*) {inside} AS pay_count_{window}",
+            f"count(*) FILTER (day >= DATE '{AS_OF}' - {days} AND quantity > 0) AS paid_line_count_{window}",
             f"count(*) FILTER (day >= DATE '{AS_OF}' - {days} AND (hour(local) >= 23 OR hour(local) < 2)) AS night_count_{window}",
         ]
     columns += [

@@ -9,8 +9,9 @@ from feature_history import conf_of, load_spec, random_events, random_owners, ra
 from feature_oracle import differences, expected
 from settings import settings_of
 
+from persona_spark.config.tile_tables import user_features_table
 from persona_spark.features.compute import compute_features
-from persona_spark.projection import profile_frame, user_features_table
+from persona_spark.projection import profile_frame
 from persona_spark.schema import EVENTS, TILE_STATE
 from persona_spark.tiles.tile import tile
 from persona_spark.time import AsOf
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from persona_spark.lake.tables import Lake
 
 CASES = {1: AsOf(date(2018, 1, 1), 3), 2: AsOf(date(2017, 11, 6), 2)}
-SAME: dict[int, set[str]] = {1: {"click_count_7d"}, 2: set()}
+SAME: dict[int, set[str]] = {1: {"click_count_7d"}, 2: {"category_gap_days_spread", "category_gap_irregularity"}}
 """Columns that have one value for all users of a case, of which it says little."""
 
 

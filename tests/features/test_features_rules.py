@@ -98,6 +98,11 @@ HISTORY = {
         Event("n:season", "pay", at(date(2017, 11, 11), 23, 59), order="n:d1", amount=Decimal("30.00")),
         Event("n:season", "pay", at(date(2017, 11, 12), 0, 0), order="n:d2", amount=Decimal("10.00")),
     ],
+    "presale": [
+        Event("n:presale", "pay", before(31), order="n:p1", amount=Decimal(10), quantity=1, category="tea"),
+        Event("n:presale", "pay", before(20), order="n:p1", amount=Decimal(90), quantity=0, category="tea"),
+        Event("n:presale", "pay", before(5), order="n:p2", amount=Decimal(50), quantity=2, category="tea"),
+    ],
     "gap": [Event("n:gap", "pay", before(back), order=f"n:g{back}", amount=Decimal("0.01")) for back in (5, 25, 25, 30)],
 }
 VERSIONS = [
@@ -139,6 +144,16 @@ def test_an_order_paid_on_two_days_through_two_accounts_counts_once_on_the_first
     assert user["average_order_value_90d"] == Decimal("100.00")
     assert user["last_order_date"] == DAY - timedelta(days=31)
     assert user["repurchase_gap_days"] is None
+
+
+def test_a_line_paid_in_two_parts_counts_once_and_its_second_payment_is_no_repurchase(users: dict[str, dict[str, Any]]) -> None:
+    user = users["presale"]
+    assert [user[f"{name}_lifetime"] for name in ("pay_count", "paid_line_count", "item_count", "order_count")] == [3, 2, 3, 2]
+    assert (user["paid_amount_30d"], user["order_amount_30d"], user["average_order_value_30d"]) == tuple(map(Decimal, ("140", "50", "50")))
+    assert (user["order_amount_90d"], user["largest_order_amount_90d"], user["average_order_value_90d"]) == tuple(
+        map(Decimal, ("150", "100", "75"))
+    )
+    assert (user["category_gap_days"], user["repurchase_gap_days"]) == (26.0, 26.0)
 
 
 def test_what_happens_from_as_of_on_is_not_seen(users: dict[str, dict[str, Any]]) -> None:

@@ -114,9 +114,10 @@ def test_the_feature_to_add_can_be_previewed(small_lake: SmallLake) -> None:
     page = ROOT / "docs" / "new_feature.md"
     spec = small_lake.conf.features
     merged = spec.model_dump(mode="json", exclude_none=True)
-    for section, entries in yaml.safe_load(blocks(page, "yaml")[0]).items():
-        assert not merged[section].keys() & entries.keys(), "the page adds what is there already"
-        merged[section] = {**merged[section], **entries}
+    for text in blocks(page, "yaml"):
+        for section, entries in yaml.safe_load(text).items():
+            assert not merged[section].keys() & entries.keys(), "the page adds what is there already"
+            merged[section] = {**merged[section], **entries}
     conf = replace(small_lake.conf, features=type(spec).model_validate(merged))
     told = "\n".join(preview_lines(preview_feature(small_lake.lake, conf, "weekend_paid_share"), "CNY"))
     assert told.splitlines()[:2] == blocks(page, "text")[0].splitlines()[:2]

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 DAY = date(2018, 1, 1)
 USERS = 9
 WINDOWS = ("7d", "90d", "lifetime")
-KEPT = {"paid_amount", "order_count", "active_day_count", "average_order_value", "category"}
+KEPT = {"paid_amount", "order_amount", "order_count", "active_day_count", "average_order_value", "category"}
 SHARES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 LABEL = {"en": "New", "zh": "新"}
 
@@ -124,7 +124,7 @@ def test_examples_are_low_median_and_high_users_with_what_the_value_is_made_from
         ("low", "u1"), ("low", "u2"), ("median", "u4"), ("median", "u3"), ("high", "u8"), ("high", "u7"),
     ]  # fmt: skip
     assert preview.examples[1].row == {
-        "paid_amount_90d": Decimal("4.20"), "order_count_90d": 2, "average_order_value_90d": Decimal("2.10"),
+        "order_amount_90d": Decimal("4.20"), "order_count_90d": 2, "average_order_value_90d": Decimal("2.10"),
     }  # fmt: skip
 
 

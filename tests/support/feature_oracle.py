@@ -29,6 +29,7 @@ EVENT_SUMS = (
     ("discount_amount", "discount_cents", "event_type = 'pay'", tuple(WINDOWS)),
     ("promotion_paid_amount", "cents", "event_type = 'pay' AND promotion_id IS NOT NULL", tuple(WINDOWS)),
     ("item_count", "quantity", "event_type = 'pay'", tuple(WINDOWS)),
+    ("paid_line_count", "1", "event_type = 'pay' AND (quantity IS NULL OR quantity > 0)", tuple(WINDOWS)),
     ("dwell_seconds", "dwell_seconds", "TRUE", tuple(WINDOWS)),
     (
         "full_price_paid_amount",
@@ -175,10 +176,9 @@ def _derived(values: dict[str, Any], label: str) -> dict[str, Any]:
     def of(name: str) -> Any:
         return values[f"{name}_{label}"]
 
-    paid, orders, lines, carts = of("paid_amount"), of("order_count"), of("pay_count"), of("cart_count")
+    paid, orders, lines, carts = of("paid_amount"), of("order_count"), of("paid_line_count"), of("cart_count")
     found = {
         "net_amount": paid - of("returned_amount"),
-        "average_order_value": _money(paid, orders),
         "average_item_price": _money(paid, lines),
         "night_share": _ratio(of("night_count"), of("event_count")),
         "promotion_share": _ratio(of("promotion_paid_amount"), paid),

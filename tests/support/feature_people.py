@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from feature_history import Event
 
-WINDOWS = {"30d": 30, "90d": 90, "365d": 365, "lifetime": 100_000}
+WINDOWS = {"7d": 7, "30d": 30, "90d": 90, "365d": 365, "lifetime": 100_000}
 CENT = Decimal("0.01")
 Z = statistics.NormalDist().inv_cdf(0.975)
 INTEREST = {"view": 1, "click": 1, "content_view": 1, "search": 1, "share": 2, "favourite": 3, "cart": 5, "pay": 10, "return": -10}
@@ -64,13 +64,23 @@ def of_people(events: list[Event], owners: dict[str, str], day: date, seq: int) 
     return {user: _orders(mine, day) | _sessions(mine, day) | _runs(mine) | _preferences(mine) for user, mine in seen.items()}
 
 
-def _orders(events: list[Event], day: date) -> dict[str, Any]:
+def _dated(events: list[Event]) -> list[tuple[date, Decimal]]:
+    """The day on which each order counts, and what was paid for it on any day."""
     paid: dict[str, list[Event]] = defaultdict(list)
     for event in events:
         if event.kind == "pay" and event.order is not None:
             paid[event.order].append(event)
-    dated = [(min(e.local.date() for e in lines), sum((e.amount or Decimal(0) for e in lines), Decimal(0))) for lines in paid.values()]
+    return [(min(e.local.date() for e in lines), sum((e.amount or Decimal(0) for e in lines), Decimal(0))) for lines in paid.values()]
+
+
+def _orders(events: list[Event], day: date) -> dict[str, Any]:
+    dated = _dated(events)
     values: dict[str, Any] = {}
+    for label in WINDOWS:
+        amounts = [amount for first, amount in dated if first >= _start(day, label)]
+        values[f"order_amount_{label}"] = sum(amounts, Decimal("0.00"))
+        average = sum(amounts, Decimal(0)) / len(amounts) if amounts else None
+        values[f"average_order_value_{label}"] = None if average is None else average.quantize(CENT, ROUND_HALF_UP)
     for label in ("90d", "365d", "lifetime"):
         amounts = [amount for first, amount in dated if first >= _start(day, label)]
         values[f"largest_order_amount_{label}"] = max(amounts, default=Decimal("0.00"))
@@ -122,9 +132,9 @@ def _preferences(events: list[Event]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name, (key_of, weights, half_life) in PREFERENCES.items():
         values |= _preference(name, [(e, key_of(e), weights[e.kind]) for e in events if e.kind in weights], half_life, events)
-    favourite = values["preferred_category"]
+    favourite, ordered = values["preferred_category"], {first for first, _ in _dated(events)}
     bought = {e.local.date() for e in events if e.kind == "pay" and e.category == favourite and favourite is not None}
-    return values | _gaps("category_gap_days", bought)
+    return values | _gaps("category_gap_days", bought & ordered)
 
 
 def _preference(name: str, counted: list[tuple[Event, str | None, int]], half_life: int, events: list[Event]) -> dict[str, Any]:

@@ -73,7 +73,7 @@ def bargain() -> tuple[list[Stated], list[Stated]]:
 def quality() -> tuple[list[Stated], list[Stated]]:
     price, rate = least("quality_seeker", "average_item_price_365d"), limit("quality_seeker", "discount_rate_365d")
     orders, paid = least("quality_seeker", "order_count_365d"), price * 100 * 9
-    row = {"paid_amount_minor_365d": paid, "pay_count_365d": 9, "order_count_365d": orders}
+    row = {"paid_amount_minor_365d": paid, "paid_line_count_365d": 9, "order_count_365d": orders}
     discount = round(paid * rate / (1 - rate))
     inside, outside = without(row, discount_amount_minor_365d=discount - 1), without(row, discount_amount_minor_365d=discount + 1)
     return [row, inside], [outside, without(row, paid_amount_minor_365d=paid - 9), without(row, order_count_365d=orders - 1)]
@@ -128,12 +128,12 @@ def interest(tag: str, keys: tuple[str, ...], other: str, **more: Any) -> tuple[
 EDGES: dict[str, tuple[list[Stated], list[Stated]]] = {
     "high_spender": ([{"paid_amount_minor_90d": 150_001}], [{"paid_amount_minor_90d": 150_000}]),
     "big_basket": (
-        [{"paid_amount_minor_365d": 90_000, "order_count_365d": 3}],
-        [{"paid_amount_minor_365d": 89_997, "order_count_365d": 3}, {"paid_amount_minor_365d": 90_000, "order_count_365d": 2}],
+        [{"order_amount_minor_365d": 90_000, "order_count_365d": 3}],
+        [{"order_amount_minor_365d": 89_997, "order_count_365d": 3}, {"order_amount_minor_365d": 90_000, "order_count_365d": 2}],
     ),
     "small_basket_regular": (
-        [{"paid_amount_minor_90d": 29_994, "order_count_90d": 6}],
-        [{"paid_amount_minor_90d": 30_000, "order_count_90d": 6}, {"paid_amount_minor_90d": 100, "order_count_90d": 5}],
+        [{"order_amount_minor_90d": 29_994, "order_count_90d": 6}],
+        [{"order_amount_minor_90d": 30_000, "order_count_90d": 6}, {"order_amount_minor_90d": 100, "order_count_90d": 5}],
     ),
     "frequent_buyer": ([{"order_count_90d": 6}], [{"order_count_90d": 5}]),
     "one_time_buyer": (
@@ -177,8 +177,8 @@ EDGES: dict[str, tuple[list[Stated], list[Stated]]] = {
     "window_shopper": ([{"view_count_30d": 30}], [{"view_count_30d": 29}, {"view_count_30d": 30, "pay_count_30d": 1}]),
     "hesitant_buyer": ([{"favourite_count_90d": 5}], [{"favourite_count_90d": 4}, {"favourite_count_90d": 5, "pay_count_90d": 1}]),
     "frequent_returner": (
-        [{"return_count_365d": 3, "pay_count_365d": 10}],
-        [{"return_count_365d": 2, "pay_count_365d": 10}, {"return_count_365d": 4, "pay_count_365d": 4}],
+        [{"return_count_365d": 3, "paid_line_count_365d": 10}],
+        [{"return_count_365d": 2, "paid_line_count_365d": 10}, {"return_count_365d": 4, "paid_line_count_365d": 4}],
     ),
     "reviewer": ([{"review_count_365d": 3}], [{"review_count_365d": 2}]),
     "advocate": ([{"share_count_90d": 2, "invite_count_90d": 3}], [{"share_count_90d": 2, "invite_count_90d": 2}]),
@@ -269,7 +269,7 @@ def test_all_tags_in_one_pass_without_a_join(lake: Lake, capsys: pytest.CaptureF
 
 def test_evaluate_gives_a_row_a_tag(spark: SparkSession, lake: Lake) -> None:
     rows = evaluate(
-        profiles(lake, {"a": {"order_count_90d": 6, "paid_amount_minor_90d": 90_000, "review_count_365d": 3}, "b": {}}), demo_conf().tags
+        profiles(lake, {"a": {"order_count_90d": 6, "order_amount_minor_90d": 90_000, "review_count_365d": 3}, "b": {}}), demo_conf().tags
     ).collect()
     assert sorted((row.as_of, row.user_id, row.tag) for row in rows) == [(DAY, "a", "frequent_buyer"), (DAY, "a", "reviewer")]
     assert spark is lake.spark

@@ -68,7 +68,7 @@ def test_late_data_older_knowledge_kills_and_new_definitions_equal_tiles_made_an
     fourth = content(lake, spec)
     assert tile(lake, conf, AsOf(DAY, 3)).notes["anew"]
     third = content(lake, spec)
-    kill_between_writes(lake, monkeypatch, spec, 4)
+    kill_before_mark(lake, monkeypatch, spec, 4)
     assert content(lake, spec) != third
     result = tile(lake, conf, AsOf(DAY, 4))
     assert (result.rows_in, result.notes["account_days_touched"], result.notes["anew"]) == (3, 3, False)
@@ -97,7 +97,7 @@ def test_rows_of_items_of_an_account_and_month_lie_in_one_file(lake: Lake) -> No
     assert files.select("file").distinct().count() > files.select("event_month").distinct().count()
 
 
-def kill_between_writes(lake: Lake, monkeypatch: pytest.MonkeyPatch, spec: FeaturesSpec, seq: int) -> None:
+def kill_before_mark(lake: Lake, monkeypatch: pytest.MonkeyPatch, spec: FeaturesSpec, seq: int) -> None:
     def killed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
@@ -150,7 +150,7 @@ def test_tiles_by_hand(lake: Lake) -> None:
 
 
 def orders(lake: Lake, spec: FeaturesSpec) -> list[tuple[object, ...]]:
-    names = ("event_date", "order_count_counts", "placed_order_count_counts", "largest_order_amount_value", "ingest_seq")
+    names = ("event_date", "order_count_counts", "placed_order_count_counts", "order_amount_value", "ingest_seq")
     rows = lake.read(account_order_table(spec)).select(*names).collect()
     return sorted(tuple(row) for row in rows)
 
@@ -165,7 +165,7 @@ def test_tables_that_definitions_no_longer_need_are_emptied(lake: Lake, monkeypa
     whole = content(lake, spec)
     assert whole[table.name]
     assert former_tiles(lake, spec) == ()
-    kill_between_writes(lake, monkeypatch, fewer, 1)
+    kill_before_mark(lake, monkeypatch, fewer, 1)
     assert lake.read(table).isEmpty()
     assert tile(lake, conf_of(fewer), AsOf(DAY, 1)).notes["anew"]
     assert tile(lake, conf_of(fewer), AsOf(DAY, 1)).skipped
