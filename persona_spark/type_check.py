@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
-from pyspark.sql.types import AtomicType, BooleanType, DateType, NumericType
+from pyspark.sql.types import AtomicType, BooleanType, DateType, IntegralType, NumericType
 
-from persona_spark.config.typed_expressions import CONDITION, DAY, NUMBER, TypedExpression, frames, typed_expressions
+from persona_spark.config.typed_expressions import CONDITION, DAY, NUMBER, WHOLE, TypedExpression, frames, typed_expressions
 from persona_spark.errors import Fault
 
 if TYPE_CHECKING:
@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 _KINDS: dict[str, tuple[type[DataType], str, str]] = {
     CONDITION: (BooleanType, "a condition", "compare it with something"),
     NUMBER: (NumericType, "a number", "calculate one, or try_cast it"),
+    WHOLE: (
+        IntegralType,
+        "a whole number",
+        "round it, or give it a unit with fractions: money, or number where it is derived",
+    ),
     DAY: (DateType, "a date", "calculate one with date_add, or try_cast it"),
 }
 _ANY = (AtomicType, "a single value", "take one element, or one field")

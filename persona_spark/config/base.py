@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from persona_spark.errors import ConfigError, Fault
 
@@ -33,8 +33,8 @@ class Strict(BaseModel):
 class Label(Strict):
     """What people read, in English and Chinese."""
 
-    en: str
-    zh: str
+    en: str = Field(min_length=1)
+    zh: str = Field(min_length=1)
 
 
 class _Loader(yaml.SafeLoader):

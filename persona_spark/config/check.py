@@ -16,7 +16,7 @@ from persona_spark.config.mixed_types import mixed_types
 from persona_spark.config.sources_check import lake_faults
 from persona_spark.config.vocabulary import unknown_words, vocabulary
 from persona_spark.errors import ConfigError, Fault
-from persona_spark.schema import USER_SCORES
+from persona_spark.schema import EVENTS, MONEY, USER_SCORES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,6 +104,7 @@ class _Check:
 
     def faults(self) -> Iterator[Fault]:
         yield from self._audits()
+        yield from self._measures()
         yield from self._derived()
         yield from self._scores()
         yield from self._tags()
@@ -124,6 +125,19 @@ class _Check:
         for name in self._main.audits.largest_null_rate:
             if name not in known:
                 yield Fault(str(self._conf.path), f"audits.largest_null_rate.{name}", f"unknown column ({near_miss(name, known)})")
+
+    def _measures(self) -> Iterator[Fault]:
+        """Types, words and contradictions only, as of what is derived."""
+        file, types = self._file(self._main.features), EVENTS.types
+        for name, measure in self._features.measures.items():
+            if measure.where is not None:
+                yield from self._condition(compile_expression(measure.where), types, file, f"measures.{name}.where")
+            if measure.sum is not None:
+                tree = compile_expression(measure.sum).tree.unnest()
+                yield from (Fault(file, f"measures.{name}.sum", message) for message in mixed_types(tree, types))
+                if isinstance(tree, exp.Column) and types.get(tree.name) == MONEY and measure.unit != "money":
+                    message = f"{tree.name} is money, whose cents the unit {measure.unit} would cut off"
+                    yield Fault(file, f"measures.{name}.unit", message, "write unit: money")
 
     def _derived(self) -> Iterator[Fault]:
         """Types only: the file itself has been held to its columns."""

@@ -7,6 +7,7 @@ Spark would have to turn into a number by itself still raises; `config.types` an
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
 DIALECT = "spark"
+UNKNOWN_COLUMN = "unknown column"
+"""How a message about a column that does not exist begins."""
 
 _SYNTAX = (
     exp.Column, exp.Identifier, exp.Literal, exp.Boolean, exp.Null, exp.Paren, exp.Neg, exp.Not, exp.And, exp.Or,
@@ -35,6 +38,8 @@ _SYNTAX = (
 """What an expression may be made of, beside the allowed functions; all functions are checked by the name as written, too."""
 
 _NAMED_FORMS = {exp.Query: "a subquery", exp.Subquery: "a subquery", exp.Window: "a window", exp.Star: "*"}
+_CLASS = re.compile(r"<class '[\w.]*\.(\w+)'>")
+"""How the parser names what it misses something of."""
 _BEFORE_PARENTHESIS = frozenset((
     "and", "between", "by", "case", "distinct", "div", "else", "escape", "ilike", "in", "is", "like", "not", "or", "over", "rlike",
     "select", "then", "when", "where",
@@ -70,7 +75,7 @@ class Expression:
 
     def unknown(self, known: Collection[str]) -> list[str]:
         """A message for each column that is not among `known`."""
-        return [f"unknown column {name!r} ({near_miss(name, known)})" for name in self.columns if name not in known]
+        return [f"{UNKNOWN_COLUMN} {name!r} ({near_miss(name, known)})" for name in self.columns if name not in known]
 
 
 @lru_cache(maxsize=4096)
@@ -111,7 +116,8 @@ def _parse(text: str) -> exp.Expr:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].replace("\x1b[4m", "").replace("\x1b[0m", "")
+    text = (str(error).strip() or type(error).__name__).splitlines()[0].replace("\x1b[4m", "").replace("\x1b[0m", "")
+    return _CLASS.sub(lambda found: found.group(1).upper(), text)
 
 
 def _as_written(text: str) -> Iterator[str]:

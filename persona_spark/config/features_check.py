@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from persona_spark.config.base import near_miss
-from persona_spark.config.expression import ExpressionError, compile_expression
+from persona_spark.config.expression import UNKNOWN_COLUMN, ExpressionError, compile_expression
 from persona_spark.config.features_columns import derived_expr, derived_windows, feature_columns
 from persona_spark.config.features_parts import stored_measure
 from persona_spark.config.tile_tables import tile_tables, user_features_table
@@ -25,11 +25,12 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"^[a-z][a-z0-9_]*$")
 _HOURS = 24
+_BRACES = re.compile(r"\{[^{}]*\}")
 _RESERVED = (
     "user_id", "as_of", "account_ids", "ingest_seq", "tags", "segment_id", "segment_name", "distance", "account_id", "event_date",
-    "event_month", "order_id", "session_id", "release_id",
+    "event_month", "order_id", "session_id", "release_id", "user_number",
 )  # fmt: skip
-_WORKING = ("number", "place", "key", "last_event", "event_type")
+_WORKING = ("place", "key", "last_event", "event_type")
 """Columns that stand beside keys and attributes while features are made."""
 _SECTIONS = ("hour_bands", "measures", "derived", "dates", "gaps", "streaks", "preferences", "attributes")
 _REGISTERED_AT = "registered_at"
@@ -48,7 +49,11 @@ def find_problems(spec: FeaturesSpec) -> list[Problem]:
     windows = list(_windows(spec))
     problems = [*windows, *_names(spec), *_hour_bands(spec), *_price_bands(spec), *_measures(spec)]
     problems += [*_references(spec), *_preferences(spec), *_attributes(spec)]
-    if not windows:
+    if windows:
+        # Columns may seem unknown only because their window could not be read.
+        spec = _with_readable_windows(spec)
+        problems += [problem for problem in (*_clashes(spec), *_derived(spec)) if not problem.message.startswith(UNKNOWN_COLUMN)]
+    else:
         problems += [*_clashes(spec), *_derived(spec)]
     # Tables can be made of definitions that are right in everything else.
     return problems or list(_tables(spec))
@@ -77,6 +82,16 @@ def _unread_windows(place: tuple[str, ...], windows: tuple[str, ...]) -> Iterato
             Window.parse(text)
         except UsageError as error:
             yield Problem((*place, "windows", str(position)), str(error))
+
+
+def _with_readable_windows(spec: FeaturesSpec) -> FeaturesSpec:
+    def readable(windows: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        return None if windows is None else tuple(text for text in dict.fromkeys(windows) if not list(_unread_windows((), (text,))))
+
+    measures = {name: measure.model_copy(update={"windows": readable(measure.windows)}) for name, measure in spec.measures.items()}
+    # A copy would keep what the specification has computed of its windows.
+    fields = {name: getattr(spec, name) for name in type(spec).model_fields}
+    return type(spec).model_construct(**{**fields, "windows": readable(spec.windows), "measures": measures})
 
 
 def _names(spec: FeaturesSpec) -> Iterator[Problem]:
@@ -160,10 +175,10 @@ def _has_value(measure: Measure) -> bool:
 
 def _of_whole(key: tuple[str, ...], measure: Measure) -> Iterator[Problem]:
     if (measure.of is None) != (measure.take is None):
-        yield Problem(key, "of: orders | sessions and take: largest | spread | span stand together")
+        yield Problem(key, "of: orders | sessions and take: total | largest | spread | span stand together")
     elif measure.take == "span" and (measure.sum is not None or measure.unit != "seconds"):
         yield Problem(key, "a span has no sum, and the unit seconds")
-    elif measure.take in {"largest", "spread"} and measure.sum is None:
+    elif measure.take in {"total", "largest", "spread"} and measure.sum is None:
         yield Problem(key, f"{measure.take} needs sum: <expression>, what an event adds to its order or session")
 
 
@@ -189,16 +204,29 @@ def _known_measure(key: tuple[str, ...], measure: str | None, distinct: list[str
 def _derived(spec: FeaturesSpec) -> Iterator[Problem]:
     known = spec.base_columns
     for name, derived in spec.derived.items():
-        problems: set[str] = set()
-        for window in derived_windows(spec, derived.expr):
-            problems |= set(_messages(derived_expr(derived.expr, window), known))
-        yield from (Problem(("derived", name, "expr"), message) for message in sorted(problems))
+        key = ("derived", name, "expr")
+        odd = sorted(set(_BRACES.findall(derived.expr)) - {"{w}"})
+        if odd:
+            yield Problem(key, f"{', '.join(odd)} stands for nothing: {{w}} stands for each window")
+            continue
+        # What is wrong in one window is wrong in the others.
+        found = (_messages(derived_expr(derived.expr, window), known) for window in derived_windows(spec, derived.expr))
+        yield from (Problem(key, _of_derived(spec, message)) for message in next(filter(None, found), []))
+
+
+def _of_derived(spec: FeaturesSpec, message: str) -> str:
+    name = next((name for name in spec.derived if message.startswith((f"{UNKNOWN_COLUMN} {name!r}", f"{UNKNOWN_COLUMN} '{name}_"))), None)
+    return (
+        message if name is None else f"{name} is derived itself, and what is derived reads no other such feature: write its expression out"
+    )
 
 
 def _preferences(spec: FeaturesSpec) -> Iterator[Problem]:
     known = (*EVENTS.names, *(("hour_band",) if spec.hour_bands else ()), *(("price_band",) if spec.price_bands else ()))
     for name, preference in spec.preferences.items():
         yield from _expression(("preferences", name, "key"), preference.key, known)
+        if max(preference.weights.values()) <= 0:
+            yield Problem(("preferences", name, "weights"), "no weight is above 0, so no key can be preferred")
         for kind in preference.weights:
             if kind not in EVENT_TYPES:
                 yield Problem(("preferences", name, "weights", kind), f"is not an event type ({near_miss(kind, EVENT_TYPES)})")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from persona_spark.config.features import FeaturesSpec
     from persona_spark.config.load import Conf, Draft
 
-CONDITION, NUMBER, DAY, VALUE = "condition", "number", "day", "value"
+CONDITION, NUMBER, WHOLE, DAY, VALUE = "condition", "number", "whole", "day", "value"
 _EVENTS, _BASE, _TAGS, _SEGMENTS = "events", "base", "tags", "segments"
 _SEGMENT_KINDS = {"exclude": CONDITION, "features": NUMBER, "cards.measures": NUMBER}
 
@@ -31,7 +31,7 @@ class TypedExpression:
         text: as written.
         sql: what Spark evaluates.
         frame: which columns it may read, see `frames`.
-        wanted: `condition`, `number`, `day` or `value`.
+        wanted: `condition`, `number`, `whole` (a number without fractions), `day` or `value`.
     """
 
     file: str
@@ -82,7 +82,7 @@ def _features(features: FeaturesSpec, file: str) -> Iterator[TypedExpression]:
         if measure.where is not None:
             yield _typed(file, f"measures.{name}.where", measure.where, _EVENTS, CONDITION)
         if measure.sum is not None:
-            yield _typed(file, f"measures.{name}.sum", measure.sum, _EVENTS, NUMBER)
+            yield _typed(file, f"measures.{name}.sum", measure.sum, _EVENTS, NUMBER if measure.unit == "money" else WHOLE)
     if features.price_bands is not None:
         yield _typed(file, "price_bands.of", features.price_bands.of, _EVENTS, NUMBER)
     for name, preference in features.preferences.items():
@@ -93,7 +93,8 @@ def _features(features: FeaturesSpec, file: str) -> Iterator[TypedExpression]:
             yield TypedExpression(file, f"attributes.{name}.expr", attribute.expr, wrapped, _BASE, VALUE)
     for name, derived in features.derived.items():
         for window in derived_windows(features, derived.expr):
-            yield _typed(file, f"derived.{name}.expr", derived_expr(derived.expr, window), _BASE, DAY if derived.unit == "date" else NUMBER)
+            wanted = {"date": DAY, "count": WHOLE, "days": WHOLE}.get(derived.unit, NUMBER)
+            yield _typed(file, f"derived.{name}.expr", derived_expr(derived.expr, window), _BASE, wanted)
 
 
 def _typed(file: str, key: str, text: str, frame: str, wanted: str) -> TypedExpression:

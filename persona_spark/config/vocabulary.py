@@ -8,6 +8,7 @@ from sqlglot import exp
 
 from persona_spark.config.base import near_miss
 from persona_spark.config.constants import constant_of
+from persona_spark.schema import EVENT_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
 
 def vocabulary(features: FeaturesSpec, scores: ScoresSpec | None, tags: TagsSpec | None) -> dict[str, frozenset[str]]:
-    """The values that a column may have, by column; columns of a file that could not be read are left out."""
-    words: dict[str, frozenset[str]] = {}
+    """The values that a column of events or profiles may have, by column; columns of a file that could not be read are left out."""
+    words = {"event_type": frozenset(EVENT_TYPES)}
     if "hour_band" in features.preferences and features.hour_bands:
         words["preferred_hour_band"] = frozenset(features.hour_bands)
     if scores is not None:

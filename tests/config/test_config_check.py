@@ -104,6 +104,28 @@ def test_all_faults_of_all_files_are_told_at_once(conf: Path) -> None:
     assert len(found) == 25  # two more of rfm.window, three more of f_incomplete; nothing that follows from another mistake
 
 
+def test_measures_are_held_to_words_types_and_contradictions(conf: Path) -> None:
+    edit(
+        conf,
+        "features.yaml",
+        {
+            "measures.view_count.where": "event_type = 'vieww'",
+            "measures.click_count.where": "event_type = 'click' and event_type = 'view'",
+            "measures.search_count.where": "length(text) + 1",
+            "measures.item_count.sum": "category + 1",
+            "measures.discount_amount.unit": "pieces",
+        },
+    )
+    excluded = "two of its comparisons exclude each other"
+    assert faults(conf) == [
+        f"features.yaml: measures.click_count.where: no value satisfies \"event_type = 'click' AND event_type = 'view'\" ({excluded})",
+        "features.yaml: measures.discount_amount.unit: discount is money, whose cents the unit pieces would cut off (write unit: money)",
+        "features.yaml: measures.item_count.sum: column category is text but is calculated with: write try_cast(category as int)",
+        "features.yaml: measures.search_count.where: 'length(text) + 1' is not a condition (compare it with something)",
+        "features.yaml: measures.view_count.where: 'vieww' is no value of event_type (did you mean view or review?)",
+    ]
+
+
 def test_reviews_are_overdue_only_after_the_day(conf: Path) -> None:
     edit(conf, "tags.yaml", {"tags.senior.review_by": "2026-11-24"})
     checked_conf(conf, TODAY)

@@ -29,6 +29,8 @@ def test_a_wrong_type_in_each_kind_is_found_at_once(spark: SparkSession, tmp_pat
         {
             "measures.view_count.where": "quantity + 1",
             "measures.paid_amount.sum": "category",
+            "measures.item_count.sum": "amount / 2",
+            "derived.events_per_active_day.unit": "count",
             "preferences.platform.key": "attributes",
             "attributes.age.expr": "array_size(as_of)",
             "derived.night_share.expr": "preferred_city_{w}",
@@ -51,8 +53,10 @@ def test_a_wrong_type_in_each_kind_is_found_at_once(spark: SparkSession, tmp_pat
     before = [*draft.faults, *check_conf(draft, None)]
     found = {fault.key: str(fault) for fault in [*before, *check_types(spark, draft, before)]}
     expected = {
-        "measures.view_count.where": "is bigint, not a condition (compare it with something)",
+        "measures.view_count.where": "'quantity + 1' is not a condition (compare it with something)",
         "measures.paid_amount.sum": "'category' is string, not a number",
+        "measures.item_count.sum": "not a whole number (round it",
+        "derived.events_per_active_day.expr": "is double, not a whole number",
         "preferences.platform.key": "'attributes' is map<string,string>, not a single value",
         "attributes.age.expr": "Spark cannot analyse 'array_size(as_of)'",
         "derived.night_share.expr": "unknown column 'preferred_city_",

@@ -138,18 +138,39 @@ def test_all_mistakes_are_reported_together(tmp_path: Path) -> None:
             "columns: table user_features would have more than one column code: rename what makes one of them",
         ),
         ({"attributes.category_logs": {"label": LABEL}}, "columns: table user_features would have more than one column category_logs"),
-        ({"attributes.number": {"label": LABEL}}, "attributes.number: the engine has a column of this name"),
+        ({"attributes.place": {"label": LABEL}}, "attributes.place: the engine has a column of this name"),
+        ({"attributes.user_number": {"label": LABEL}}, "attributes.user_number: column user_number is a name of the profile's own"),
         (
             {"preferences.event_type": {"key": "event_type", "weights": {"view": 1}, "half_life_days": 30, "label": LABEL}},
             "preferences.event_type: the engine has",
         ),
         ({"measures.first_seq": {"count": True, "label": LABEL}}, "columns: table account_day would have more than one column first_seq"),
         ({"preferences.brand.key": "max(brand)"}, "preferences.brand.key: function max is not allowed"),
+        ({"preferences.brand.weights": {"return": -1}}, "preferences.brand.weights: no weight is above 0"),
+        ({"measures.x": {"count": True, "label": {"en": "", "zh": "一"}}}, "measures.x.label.en"),
+        ({"derived.net_amount.expr": "paid_amount_{x}"}, "derived.net_amount.expr: {x} stands for nothing: {w} stands for each window"),
+        ({"derived.net_amount.expr": "return_rate_{w} * 2"}, "derived.net_amount.expr: return_rate is derived itself"),
+        (
+            {"derived.net_amount.expr": "paid_amount_{w} and"},
+            "derived.net_amount.expr: is not valid SQL: Required keyword: 'expression' missing for AND",
+        ),
     ],
 )
 def test_each_mistake_names_its_place(tmp_path: Path, changes: dict[str, Any], part: str) -> None:
     found = faults(tmp_path, changes)
     assert any(line.startswith(part) for line in found), found
+
+
+def test_a_wrong_window_hides_nothing_but_columns_that_may_be_its_own(tmp_path: Path) -> None:
+    wrong = {"windows": ["7d", "month"], "attributes.rfm_score": {"label": LABEL}, "derived.net_amount.expr": "paid_amount_90d - rand()"}
+    found = faults(tmp_path, wrong)
+    places = ["attributes.rfm_score", "derived.net_amount.expr", "windows.1"]
+    assert [next(place for place in places if f" {place}: " in f" {line}") for line in found] == places
+
+
+def test_a_column_that_is_wrong_in_every_window_is_told_once(tmp_path: Path) -> None:
+    [only] = faults(tmp_path, {"derived.net_amount.expr": "paid_amout_{w} * 2"})
+    assert "unknown column 'paid_amout_7d'" in only
 
 
 def test_decay_halves_exactly() -> None:
