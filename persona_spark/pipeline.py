@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from persona_spark.features.compute import compute_features
 from persona_spark.identity.identify import identify
 from persona_spark.lake.known import committed_seq
-from persona_spark.profiles.publish import is_current, publish, repair
+from persona_spark.profiles.publish import is_current, publish, serve_again
 from persona_spark.profiles.tables import check_types
 from persona_spark.scores.score import score
 from persona_spark.segments.assign import assign
@@ -87,7 +87,7 @@ def run(lake: Lake, conf: Conf, day: date, log: RunLog) -> Outcome:
     as_of = AsOf(day, committed_seq(lake))
     reason = needs_training(lake, conf, as_of)
     if reason is None and is_current(lake, conf, as_of):
-        repair(lake, conf)
+        serve_again(lake, conf, as_of)
         return Outcome(as_of, changed=False)
     for name in BEFORE_SEGMENTS:
         _stage(name, lake, conf, as_of, log)

@@ -32,7 +32,7 @@ def show_plan(out: Console, plan: RunPlan) -> None:
     out.print(f"Plan for {plan.as_of.date}, knowing ingest {plan.as_of.ingest_seq}. Nothing was written.", markup=False)
     _show_waiting(out, plan)
     if plan.published is not None:
-        todo = "nothing to do" if plan.exact else "a run takes in the files first, and makes a new release of that day"
+        todo = "nothing to compute" if plan.exact else "a run takes in the files first, and makes a new release of that day"
         out.print(f"{'release':<10}{plan.published} is published already: {todo}", markup=False)
         return
     if plan.as_of.ingest_seq == 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from persona_spark.config.tile_tables import user_features_table
 from persona_spark.features.compute import owners_at
 from persona_spark.features.plan import feature_plan, is_made
 from persona_spark.identity.identify import identify
@@ -14,7 +15,6 @@ from persona_spark.lake.tile_state import tile_counts, tile_plan
 from persona_spark.profiles.ledger import champion_version, release_id
 from persona_spark.profiles.publish import is_current
 from persona_spark.profiles.tables import check_types, user_profile_table
-from persona_spark.projection import user_features_table
 from persona_spark.segments.train import needs_training
 from persona_spark.sources.ingest import waiting_files
 from persona_spark.time import AsOf
@@ -103,6 +103,5 @@ def _features(lake: Lake, conf: Conf, as_of: AsOf) -> dict[str, Any]:
         owners = owners_at(memory, as_of)
         if is_made(lake, conf.features, as_of, owners):
             return {}
-        plan = feature_plan(lake, conf, as_of, owners)
-        plan.release()
-        return plan.notes()
+        with feature_plan(lake, conf, as_of, owners) as plan:
+            return plan.notes()

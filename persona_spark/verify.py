@@ -16,12 +16,12 @@ from persona_spark.errors import LakeError, UsageError
 from persona_spark.features.compute import compute_features
 from persona_spark.identity.identify import identify
 from persona_spark.lake.code import code_version
-from persona_spark.lake.contract import struct_of
+from persona_spark.lake.contract import frame_of
 from persona_spark.lake.day_state import SEGMENTS, end_day
 from persona_spark.lake.memory import MemoryLake
 from persona_spark.profiles.ledger import PUBLISHED, last_entry, serving_entry
 from persona_spark.profiles.publish import release_frame
-from persona_spark.profiles.tables import user_profile_history_table
+from persona_spark.profiles.tables import user_profile_history_table, user_profile_table
 from persona_spark.schema import ACCOUNTS, EVENTS, INGEST, RETRACTIONS, SEGMENT_MODEL
 from persona_spark.scores.score import score
 from persona_spark.segments.assign import assign
@@ -75,6 +75,7 @@ class Verification:
         extra: users that it should not have, likewise.
         repeated: users of whom it has several rows, likewise.
         differences: columns that differ, in the order of the profile.
+        unserved: rows of `user_profile` that are not those of the release, and the other way round; 0 when another release serves.
     """
 
     release_id: str
@@ -85,11 +86,12 @@ class Verification:
     extra: tuple[int, str | None]
     repeated: tuple[int, str | None]
     differences: tuple[Difference, ...]
+    unserved: int = 0
 
     @property
     def holds(self) -> bool:
         """Whether the release is what the events say."""
-        return not (self.lost[0] or self.extra[0] or self.repeated[0] or self.differences)
+        return not (self.lost[0] or self.extra[0] or self.repeated[0] or self.differences or self.unserved)
 
 
 def verify(lake: Lake, conf: Conf, release_id: str | None = None) -> Verification:
@@ -117,7 +119,7 @@ def verify(lake: Lake, conf: Conf, release_id: str | None = None) -> Verificatio
     with MemoryLake(lake, RAW) as memory:
         _put_model(memory, lake, manifest["model"])
         computed = recomputed(memory, conf, as_of, entry.release_id)
-        return _compared(entry.release_id, as_of, stored, computed)
+        return replace(_compared(entry.release_id, as_of, stored, computed), unserved=_unserved(lake, conf, entry.release_id, stored))
 
 
 def recomputed(memory: MemoryLake, conf: Conf, as_of: AsOf, release_id: str) -> DataFrame:
@@ -172,7 +174,16 @@ def _put_model(memory: MemoryLake, lake: Lake, version: str | None) -> None:
     if not found:
         raise UsageError(f"segment_model does not hold {version} any more, by which the release was made: it cannot be verified")
     row = replace(found[0], status=CHAMPION).as_row()
-    memory.replace(memory.spark.createDataFrame([row], struct_of(SEGMENT_MODEL)), SEGMENT_MODEL)
+    memory.replace(frame_of(memory.spark, SEGMENT_MODEL, [row]), SEGMENT_MODEL)
+
+
+def _unserved(lake: Lake, conf: Conf, release_id: str, stored: DataFrame) -> int:
+    serving = serving_entry(lake)
+    if serving is None or serving.release_id != release_id:
+        return 0
+    names = user_profile_table(conf).names
+    served, wanted = lake.read(user_profile_table(conf)).select(*names), stored.select(*names)
+    return served.exceptAll(wanted).unionByName(wanted.exceptAll(served)).count()
 
 
 def _compared(release_id: str, as_of: AsOf, stored: DataFrame, computed: DataFrame) -> Verification:

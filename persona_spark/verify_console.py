@@ -25,6 +25,12 @@ def show_verification(out: Console, found: Verification) -> None:
     for words, (users, example) in of_users.items():
         if users:
             out.print(f"{users:,} users {words}, for example {example}", markup=False)
+    if found.unserved:
+        out.print(
+            f"user_profile differs from the release in {found.unserved:,} rows, counted on both sides: delete the table user_profile "
+            "and run persona run again, which writes it from user_profile_history",
+            markup=False,
+        )
     if found.differences:
         grid = Grid("column", "users that differ", "for example", "in the release", "from the events", box=None, pad_edge=False)
         grid.columns[1].justify = "right"

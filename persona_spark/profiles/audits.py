@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 
 from persona_spark.config.expression import compile_expression
 from persona_spark.config.features_columns import windowed
+from persona_spark.lake.dates import on_day
 from persona_spark.lake.known import known_events
 from persona_spark.profiles.ledger import champion_version, serving_entry
 from persona_spark.schema import IDENTITY, MONEY
@@ -86,7 +87,7 @@ def _never_negative(conf: Conf) -> list[str]:
 
 def _reconciled(lake: Lake, conf: Conf, as_of: AsOf, figures: Row) -> list[Audit]:
     """Users against identity; money and orders against the events themselves, by the definitions but without tiles or windows."""
-    identity = lake.read(IDENTITY).where(F.col("as_of") == F.lit(as_of.date)).select("account_id", "user_id")
+    identity = lake.read(IDENTITY).where(on_day(as_of.date)).select("account_id", "user_id")
     people = identity.agg(F.count_distinct("user_id").alias("users")).collect()[0]
     events = known_events(lake, as_of.ingest_seq).where(F.col("event_date") < F.lit(as_of.date)).join(identity, "account_id", "left")
     paid, orders = conf.features.measures["paid_amount"], conf.features.measures["order_count"]

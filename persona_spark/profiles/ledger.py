@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
 from persona_spark.errors import LakeError
 from persona_spark.lake.code import code_version
+from persona_spark.lake.contract import frame_of
 from persona_spark.lake.tables import max_of
 from persona_spark.schema import PROFILE_RELEASE, SEGMENT_MODEL
 
@@ -67,10 +68,8 @@ def record(lake: Lake, release: Release, state: str, *, serving: bool = False) -
         LakeError: when another writer took the number.
     """
     seq = max_of(lake.read(PROFILE_RELEASE), "seq") + 1
-    identity = (release.release_id, release.as_of, release.ingest_seq)
-    row = (seq, *identity, state, serving, release.users, release.manifest)
-    frame = lake.spark.createDataFrame([row], PROFILE_RELEASE.ddl)
-    if lake.insert_new(frame, PROFILE_RELEASE) != 1:
+    row = {"seq": seq, **asdict(release), "state": state, "serving": serving}
+    if lake.insert_new(frame_of(lake.spark, PROFILE_RELEASE, [row]), PROFILE_RELEASE) != 1:
         raise LakeError(f"entry {seq} of the ledger was written by another run at the same time: run again")
 
 
@@ -84,6 +83,12 @@ def serving_entry(lake: Lake) -> Row | None:
     """The entry that names the serving release; None before the first."""
     found = lake.read(PROFILE_RELEASE).where("serving").orderBy(F.desc("seq")).limit(1).collect()
     return found[0] if found else None
+
+
+def was_chosen(lake: Lake, serving: Row) -> bool:
+    """Whether the serving release had been published before the entry by which it serves."""
+    published = (F.col("release_id") == F.lit(serving.release_id)) & (F.col("state") == F.lit(PUBLISHED))
+    return not lake.read(PROFILE_RELEASE).where(published & (F.col("seq") < F.lit(serving.seq))).isEmpty()
 
 
 def manifest(conf: Conf, as_of: AsOf, model_version: str | None, counts: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
+from persona_spark.lake.dates import on_day
 from persona_spark.lake.tile_state import tile_state
 from persona_spark.schema import FEATURES_STATE, INGEST
 
@@ -31,7 +32,7 @@ def tiles_made(lake: Lake, as_of: AsOf) -> dict[str, Any] | None:
 
 def features_made(lake: Lake, as_of: AsOf) -> dict[str, Any] | None:
     """How the features of the day were made: base, reasons, users recomputed and carried over; None when nobody wrote it down."""
-    states = lake.read(FEATURES_STATE).where(F.col("as_of") == F.lit(as_of.date)).collect()
+    states = lake.read(FEATURES_STATE).where(on_day(as_of.date)).collect()
     if not states or states[0].ingest_seq != as_of.ingest_seq:
         return None
     state = states[0]

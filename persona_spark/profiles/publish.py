@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
+from persona_spark.config.tile_tables import user_features_table
 from persona_spark.errors import AuditError, LakeError, UsageError
-from persona_spark.lake.contract import struct_of
+from persona_spark.lake.contract import frame_of
+from persona_spark.lake.dates import on_day
 from persona_spark.lake.result import StageResult
 from persona_spark.profiles.audits import audit
 from persona_spark.profiles.ledger import (
@@ -28,6 +30,7 @@ from persona_spark.profiles.ledger import (
     release_id,
     release_of,
     serving_entry,
+    was_chosen,
 )
 from persona_spark.profiles.made import features_made, ingests, tiles_made
 from persona_spark.profiles.tables import user_profile_history_table, user_profile_table
@@ -65,7 +68,7 @@ def publish(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:
     _check_segments(lake, as_of, model)
     name = release_id(conf, as_of, model)
     if is_current(lake, conf, as_of):
-        repaired = repair(lake, conf)
+        repaired = serve_again(lake, conf, as_of)
         return StageResult(0, 0, {"release": name, "repaired": repaired}, skipped=not repaired)
     _check_not_withdrawn(lake, name)
     history = user_profile_history_table(conf)
@@ -73,7 +76,22 @@ def publish(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:
     _decide(lake, conf, as_of, name, model)
     repair(lake, conf)
     serving = serving_entry(lake)
-    return StageResult(rows, rows, {"release": name, "serving": serving is not None and serving.release_id == name})
+    serves = serving is not None and serving.release_id == name
+    return StageResult(rows, rows, {"release": name, "serving": serves, "columns": len(user_profile_table(conf).columns)})
+
+
+def serve_again(lake: Lake, conf: Conf, as_of: AsOf) -> bool:
+    """Let the published release of these inputs serve, and `user_profile` hold what serves; returns whether anything had to be changed.
+
+    A release that took its place when it was made itself gives way, because its inputs are gone again: definitions that were
+    changed back, say. One of a later day does not, nor one that `rollback` chose.
+    """
+    name, serving = release_id(conf, as_of, champion_version(lake)), serving_entry(lake)
+    entry = last_entry(lake, name)
+    if entry is None or serving is None or serving.release_id == name or serving.as_of > as_of.date or was_chosen(lake, serving):
+        return repair(lake, conf)
+    record(lake, release_of(entry), PUBLISHED, serving=True)
+    return repair(lake, conf)
 
 
 def repair(lake: Lake, conf: Conf) -> bool:
@@ -118,7 +136,7 @@ def withdraw(lake: Lake, name: str) -> None:
 
 
 def _check_segments(lake: Lake, as_of: AsOf, model: str | None) -> None:
-    used = lake.read(USER_SEGMENTS).where(F.col("as_of") == F.lit(as_of.date)).select("model_version").distinct().limit(2).collect()
+    used = lake.read(USER_SEGMENTS).where(on_day(as_of.date)).select("model_version").distinct().limit(2).collect()
     others = sorted(row.model_version for row in used if row.model_version != model)
     if others:
         raise LakeError(
@@ -153,8 +171,11 @@ def _decide(lake: Lake, conf: Conf, as_of: AsOf, name: str, model: str | None) -
     profiles = lake.read(user_profile_history_table(conf)).where(F.col("release_id") == F.lit(name))
     users = profiles.count()
 
+    columns = {"stored": len(user_features_table(conf.features).columns), "published": len(user_profile_table(conf).columns)}
+
     def release(counts: dict[str, Any]) -> Release:
-        return Release(name, as_of.date, as_of.ingest_seq, users, manifest(conf, as_of, model, {"users": users, **counts}))
+        found = {"users": users, "columns": columns, **counts}
+        return Release(name, as_of.date, as_of.ingest_seq, users, manifest(conf, as_of, model, found))
 
     record(lake, release({}), STAGED)
     audits, null_rates = audit(lake, conf, as_of, profiles)
@@ -178,4 +199,4 @@ def _serve(lake: Lake, name: str, table: Table) -> None:
     rows = lake.read(history).where(F.col("release_id") == F.lit(name))
     stored = rows.select(*(column for column in rows.columns if column in table.names))
     # A release of earlier code may lack columns and fields.
-    lake.replace(lake.spark.createDataFrame([], struct_of(table)).unionByName(stored, allowMissingColumns=True), table)
+    lake.replace(frame_of(lake.spark, table).unionByName(stored, allowMissingColumns=True), table)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from persona_spark.errors import LakeError, UsageError
+from persona_spark.lake.dates import on_day
 from persona_spark.lake.tables import Lake
 from persona_spark.profiles.ledger import PUBLISHED, serving_entry
 from persona_spark.schema import PROFILE_RELEASE, Column, Table
@@ -52,7 +53,7 @@ class Profiles:
         """
         published = self._published()
         wanted = parse_date(day) if isinstance(day, str) else day
-        found = published.where(F.col("as_of") == F.lit(wanted)).orderBy(F.desc("seq")).limit(1).collect()
+        found = published.where(on_day(wanted)).orderBy(F.desc("seq")).limit(1).collect()
         if not found:
             days = [str(row.as_of) for row in published.select("as_of").distinct().orderBy(F.desc("as_of")).limit(10).collect()]
             raise UsageError(f"there is no release as of {day}; the latest are {', '.join(days) or 'none'}")

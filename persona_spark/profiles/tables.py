@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from persona_spark.projection import user_features_table
+from persona_spark.config.tile_tables import user_features_table
 from persona_spark.schema import USER_SCORES, Column, Table
 
 if TYPE_CHECKING:

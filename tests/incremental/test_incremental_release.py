@@ -20,10 +20,11 @@ from persona_spark.features import plan as feature_plans
 from persona_spark.lake.info import open_lake
 from persona_spark.plan_console import show_plan
 from persona_spark.profiles.ledger import serving_entry
-from persona_spark.profiles.tables import user_profile_history_table
+from persona_spark.profiles.tables import user_profile_history_table, user_profile_table
 from persona_spark.run_plan import plan_run
 from persona_spark.schema import PROFILE_RELEASE, RUN_LOG, SEGMENT_MODEL
 from persona_spark.verify import verify
+from persona_spark.verify_console import show_verification
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -86,7 +87,7 @@ def test_a_plan_of_a_lake_that_does_not_exist_creates_none(shop: NarrowShop, spa
 def test_a_release_that_is_there_leaves_nothing_to_plan(read_only: NarrowShop) -> None:
     plan = plan_run(read_only.lake, read_only.fed, FIRST)
     assert (plan.published, plan.exact) == (serving(read_only).release_id, True)
-    assert "is published already: nothing to do" in printed(show_plan, plan)
+    assert "is published already: nothing to compute" in printed(show_plan, plan)
 
 
 def test_the_plan_of_a_night_is_what_the_run_reports_and_what_the_manifest_says(shop: NarrowShop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,13 +98,15 @@ def test_the_plan_of_a_night_is_what_the_run_reports_and_what_the_manifest_says(
     shop.run(SECOND, "second")
     told = notes(shop, "second", "tile")
     assert dict(plan.tiles) == {name: count for name, count in told.items() if not name.startswith("account_") or name in plan.tiles}
-    assert dict(plan.features) == notes(shop, "second", "features")
+    assert {**plan.features, "columns": plan.stored} == notes(shop, "second", "features")
+    assert notes(shop, "second", "publish")["columns"] == plan.columns
     assert plan.features["base"] == f"{FIRST} at ingest 1"
     text = printed(show_plan, plan)
     assert f"{plan.features['recomputed']:,}  computed from tiles" in text
     assert f"{plan.stored:,} stored in user_features, {plan.columns:,} published" in text
     assert f"{plan.tiles['new_events']:,} new events, {plan.tiles['taken_back']:,} events taken back" in text
     manifest = json.loads(serving(shop).manifest)
+    assert manifest["columns"] == {"stored": plan.stored, "published": plan.columns}
     features = manifest["features"]
     assert (features["base"], features["why_full"]) == ({"as_of": str(FIRST), "ingest_seq": 1}, None)
     assert (features["recomputed"], features["carried"]) == (plan.features["recomputed"], plan.features["carried"])
@@ -153,6 +156,21 @@ def test_verify_finds_a_changed_value_a_lost_and_an_extra_user(
     shop.lake.replace(good, table)
     with pytest.raises(SystemExit, match="0"):
         cli.main(["verify", "--conf", str(shop.conf.path)])
+
+
+def test_verify_finds_a_profile_that_is_not_the_release_that_serves(shop: NarrowShop) -> None:
+    table = user_profile_table(shop.conf)
+    good = shop.lake.read(table)
+    mine = F.col("user_id") == F.lit(good.agg(F.min("user_id")).collect()[0][0])
+    shop.lake.replace(
+        good.withColumn("event_count_30d", F.when(mine, F.lit(777).cast("bigint")).otherwise(F.col("event_count_30d"))), table
+    )
+    found = verify(shop.lake, shop.conf)
+    assert (found.unserved, found.differences, found.holds) == (2, (), False)
+    out = io.StringIO()
+    show_verification(Console(file=out, width=160), found)
+    assert "user_profile differs from the release in 2 rows" in out.getvalue()
+    shop.lake.replace(good, table)
 
 
 def test_verify_refuses_what_it_cannot_compute_again(shop: NarrowShop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from release_inputs import FIRST, MODEL, SECOND, write_days, write_model
 
 from persona_spark.config.features import FeaturesSpec
 from persona_spark.errors import AuditError, LakeError, UsageError
+from persona_spark.lake.day_state import SEGMENTS, TAGS, end_day
 from persona_spark.lake.tables import Lake, max_of
 from persona_spark.profiles import Profiles, ledger, profile_of
 from persona_spark.profiles.ledger import Release, record, release_id
@@ -170,6 +171,26 @@ def test_failed_audit_leaves_the_serving_release(spark: SparkSession, published_
         Profiles(spark, lake).release(name_of(SECOND))
 
 
+def test_definitions_that_are_changed_back_bring_their_release_back(spark: SparkSession, release_inputs: Path, tmp_path: Path) -> None:
+    lake, conf = copy_of(spark, release_inputs, tmp_path), small_conf()
+    reviewer = conf.tags.tags["reviewer"].model_copy(update={"action": "another action"})
+    changed = replace(conf, tags=conf.tags.model_copy(update={"tags": {**conf.tags.tags, "reviewer": reviewer}}))
+    names = name_of(FIRST), release_id(changed, FIRST, MODEL)
+    publish(lake, conf, FIRST)
+    end_day(lake, TAGS, changed, FIRST)
+    end_day(lake, SEGMENTS, changed, FIRST)
+    publish(lake, changed, FIRST)
+    assert served(lake) == {names[1]}
+    again = publish(lake, conf, FIRST)
+    assert (again.skipped, again.notes) == (False, {"release": names[0], "repaired": True})
+    assert served(lake) == {names[0]}
+    assert publish(lake, conf, FIRST).skipped
+    # What somebody chose stays, whoever runs again.
+    rollback(lake, conf, names[1])
+    assert publish(lake, conf, FIRST).skipped
+    assert served(lake) == {names[1]}
+
+
 def test_backfill_rollback_and_withdrawal(spark: SparkSession, release_inputs: Path, tmp_path: Path) -> None:
     lake, conf = copy_of(spark, release_inputs, tmp_path), small_conf()
     first, second = name_of(FIRST), name_of(SECOND)
@@ -278,6 +299,8 @@ def test_readers_find_releases_and_say_what_there_is(spark: SparkSession, publis
         profiles.as_of(SECOND.date)
     with pytest.raises(UsageError, match="'yesterday' is not a date"):
         profiles.as_of("yesterday")
+    with pytest.raises(UsageError, match="0001-01-01 lies outside of 1970-01-02 to 2999-12-31"):
+        profiles.as_of("0001-01-01")
     with pytest.raises(UsageError, match=f"there is no published release x; the latest are {name}"):
         profiles.release("x")
     assert [(row.release_id, row.serving) for row in profiles.releases().collect()] == [(name, True)]

@@ -9,9 +9,9 @@ import pytest
 from feature_history import conf_of, load_spec
 
 from persona_spark import pipeline
+from persona_spark.config.tile_tables import user_features_table
 from persona_spark.errors import LakeError
 from persona_spark.profiles.tables import check_types, user_profile_history_table
-from persona_spark.projection import user_features_table
 from persona_spark.run_plan import plan_run
 
 if TYPE_CHECKING:
