@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from persona_spark.config.tile_tables import tile_tables
+from persona_spark.config.tile_tables import tile_tables, user_features_table
 from persona_spark.lake.days import expire_days
 from persona_spark.lake.files import Files, compact, files_of, purge, vacuum
 from persona_spark.lake.result import StageResult
 from persona_spark.lake.tile_state import former_tiles
 from persona_spark.profiles.ledger import serving_entry
 from persona_spark.profiles.tables import user_profile_history_table, user_profile_table
-from persona_spark.projection import user_features_table
 from persona_spark.schema import (
     ACCOUNTS,
     DAY_STATE,
@@ -84,7 +83,7 @@ def run_upkeep(lake: Lake, conf: Conf, log: RunLog) -> tuple[Kept, ...]:
 
     def work() -> StageResult:
         done.extend(upkeep(lake, conf))
-        before, after = (sum(files.number for files in side) for side in zip(*((kept.before, kept.after) for kept in done), strict=True))
+        before, after = sum(kept.before.number for kept in done), sum(kept.after.number for kept in done)
         return StageResult(0, 0, {"files_before": before, "files_after": after, "tables": len(done)})
 
     log.stage("upkeep", None, work)
@@ -100,8 +99,7 @@ def upkeep(lake: Lake, conf: Conf) -> list[Kept]:
     tables = [table for table in (*all_tables(conf), *former_tiles(lake, conf.features)) if lake.exists(table)]
     before = {table.name: files_of(lake, table) for table in tables}
     serving = serving_entry(lake)
-    keep = () if serving is None else (serving.as_of,)
-    removed = expire_days(lake, conf.features, limits.days, keep)
+    removed = expire_days(lake, conf.features, limits.days, None if serving is None else serving.as_of)
     done = []
     for table in tables:
         compacted = compact(lake, table, limits.files_a_partition)

@@ -34,7 +34,9 @@ def main(argv: list[str] | None = None) -> None:
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):
             err.print(f"persona: {error.format_message()}", markup=False)
             sys.exit(2)
-        _fail(f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}", error, arguments)
+        from persona_spark.sources.failure import reason_of
+
+        _fail(f"{type(error).__name__}: {reason_of(error)}", error, arguments)
         sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)
 

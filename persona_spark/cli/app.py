@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from persona_spark.errors import LakeError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -75,16 +77,24 @@ def checked(path: Path) -> Conf:
     return checked_conf(path)
 
 
-def opened(conf: Conf, path: str | None, started: Callable[[SparkSession, float], None] = lambda *_: None) -> Lake:
-    """The lake for writing, created when it is new; `started` is told the session and the seconds that it took."""
+def opened(conf: Conf, path: str | None, started: Callable[[SparkSession, float], None], *, create: bool) -> Lake:
+    """The lake for writing; `started` is told the session and the seconds that it took.
+
+    Raises:
+        LakeError: when there is no lake and none is to be created.
+    """
     from persona_spark.lake.info import check_place, open_lake
     from persona_spark.lake.session import build_session
+    from persona_spark.schema import LAKE
 
     check_place(conf.main.lake, conf.folder, path)
     begun = time.perf_counter()
     spark = build_session()
     started(spark, time.perf_counter() - begun)
-    return open_lake(spark, conf.main.lake, conf.folder, path)
+    lake = open_lake(spark, conf.main.lake, conf.folder, path, create=create)
+    if not lake.exists(LAKE):
+        raise LakeError(f"there is no lake in {lake.root or lake.schema}: name it with --lake or --conf, or run persona run first")
+    return lake
 
 
 def look(conf: Conf, path: str | None) -> Lake:
@@ -95,12 +105,12 @@ def look(conf: Conf, path: str | None) -> Lake:
     return open_lake(build_session(), conf.main.lake, conf.folder, path, create=False)
 
 
-def begin(conf: Conf, path: str | None) -> tuple[Lake, RunLog]:
-    """The lake, and the log of a run that shows its progress."""
+def begin(conf: Conf, path: str | None, *, create: bool = True) -> tuple[Lake, RunLog]:
+    """The lake, created when it is new unless `create` says otherwise, and the log of a run that shows its progress."""
     from persona_spark.console import session_started, stage_ended, stage_started
     from persona_spark.run_log import RunLog
 
-    lake = opened(conf, path, partial(session_started, out))
+    lake = opened(conf, path, partial(session_started, out), create=create)
     started = datetime.now(tz=UTC)
     run_id = f"{started:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
     return lake, RunLog(lake, run_id, started, partial(stage_started, out), partial(stage_ended, out))

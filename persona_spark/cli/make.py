@@ -125,5 +125,5 @@ def upkeep(conf: ConfOption, lake: LakeOption = None) -> None:
     from persona_spark.upkeep_console import show_upkeep
 
     loaded = checked(conf)
-    there, log = begin(loaded, lake)
+    there, log = begin(loaded, lake, create=False)
     show_upkeep(out, run_upkeep(there, loaded, log))

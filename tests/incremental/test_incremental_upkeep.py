@@ -14,12 +14,16 @@ from profile_rows import demo_conf, small_conf, write_features
 from rich.console import Console
 from settings import settings_of
 
+from persona_spark import schema
+from persona_spark.cli.app import begin
 from persona_spark.config.tile_tables import account_day_table, user_features_table
 from persona_spark.errors import LakeError
-from persona_spark.lake.contract import struct_of
+from persona_spark.lake.contract import frame_of
+from persona_spark.lake.dates import on_day
 from persona_spark.lake.files import compact, purge, vacuum
+from persona_spark.lake.tables import Lake
 from persona_spark.run_log import RunLog
-from persona_spark.schema import EVENTS, FEATURES_STATE, RUN_LOG
+from persona_spark.schema import EVENTS, FEATURES_STATE, LAKE, RUN_LOG, Table
 from persona_spark.tiles.tile import tile
 from persona_spark.time import AsOf
 from persona_spark.upkeep import all_tables, run_upkeep
@@ -28,8 +32,9 @@ from persona_spark.upkeep_console import show_upkeep
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pyspark.sql import SparkSession
+
     from persona_spark.config.load import Conf
-    from persona_spark.lake.tables import Lake
 
 DAY = date(2018, 1, 1)
 OLD, BASE, LAST = DAY - timedelta(days=90), DAY - timedelta(days=60), DAY - timedelta(days=10)
@@ -45,11 +50,10 @@ def strict_conf() -> Conf:
 
 
 def write_state(lake: Lake, day: date, base: date | None) -> None:
-    row: dict[str, Any] = {
+    row = {
         "as_of": day, "ingest_seq": 1, "definition": "d", "code": "c", "users": 1, "recomputed": 1, "base_as_of": base, "reasons": {},
     }  # fmt: skip
-    data = [tuple(row.get(name) for name in FEATURES_STATE.names)]
-    lake.replace_where(lake.spark.createDataFrame(data, struct_of(FEATURES_STATE)), FEATURES_STATE, f"as_of = DATE'{day}'")
+    lake.replace_where(frame_of(lake.spark, FEATURES_STATE, [row]), FEATURES_STATE, on_day(day))
 
 
 def content(lake: Lake, table: Any) -> list[str]:
@@ -88,6 +92,24 @@ def test_upkeep_changes_no_value_and_keeps_what_is_needed(lake: Lake) -> None:
     assert tile(lake, conf, AsOf(DAY, 2)).skipped
 
 
+def test_a_new_lake_has_nothing_to_keep_up(lake: Lake) -> None:
+    assert run_upkeep(lake, strict_conf(), RunLog(lake, "upkeep", datetime(2018, 1, 2, tzinfo=UTC))) == ()
+    assert json.loads(lake.read(RUN_LOG).collect()[0].notes) == {"files_before": 0, "files_after": 0, "tables": 0}
+
+
+def test_upkeep_makes_no_lake_where_there_is_none(spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("persona_spark.lake.session.build_session", lambda: spark)
+    with pytest.raises(LakeError, match=r"there is no lake in .*mistyped: name it with --lake or --conf, or run persona run first"):
+        begin(demo_conf(), str(tmp_path / "mistyped"), create=False)
+    assert not (tmp_path / "mistyped").exists()
+
+
+def test_no_table_is_forgotten() -> None:
+    """Every table of the contracts changes but the one that says what a lake is."""
+    contracts = {table.name for table in vars(schema).values() if isinstance(table, Table)}
+    assert contracts - {table.name for table in all_tables(strict_conf())} == {LAKE.name}
+
+
 def test_removed_rows_leave_the_files(lake: Lake, tmp_path: Path) -> None:
     table = account_day_table(small_conf().features)
     months = (date(2018, 1, 1), date(2018, 2, 1))
@@ -96,7 +118,7 @@ def test_removed_rows_leave_the_files(lake: Lake, tmp_path: Path) -> None:
         for month in months
         for name in "abc"
     ]
-    frame = lake.spark.createDataFrame([tuple(row[name] for name in table.names) for row in rows], struct_of(table))
+    frame = frame_of(lake.spark, table, rows)
     lake.replace(frame.coalesce(1), table)
     whole = lake.read(table).inputFiles()
     assert (len(whole), purge(lake, table)) == (2, 0)
@@ -112,6 +134,23 @@ def test_removed_rows_leave_the_files(lake: Lake, tmp_path: Path) -> None:
         lake.native(table).vacuum(0)
     everything = [str(path) for path in (tmp_path / "lake" / table.name).rglob("*.parquet")]
     assert sorted(in_files(lake, everything)) == ["a", "a", "b", "c", "c"]
+
+
+def test_only_partitions_with_small_files_count_as_put_together_wherever_the_lake_is(spark: SparkSession, tmp_path: Path) -> None:
+    lake = Lake(spark, path=tmp_path / "event_month=2017-01-01" / "lake")
+    table = account_day_table(small_conf().features)
+    rows = [
+        dict.fromkeys(table.names, 1) | {"account_id": name, "event_date": month, "event_month": month}
+        for month in (date(2018, 1, 1), date(2018, 2, 1))
+        for name in "abcd"
+    ]
+    first, second = (frame_of(lake.spark, table, part).coalesce(1) for part in (rows[:7], rows[7:]))
+    lake.replace(first, table)
+    lake.replace_where(second, table, "event_month = DATE'2018-02-01' AND account_id = 'd'")
+    assert len(lake.read(table).inputFiles()) == 3
+    with settings_of(spark, {"spark.databricks.delta.optimize.minFileSize": "1"}):
+        assert compact(lake, table, 1) == 0
+    assert (compact(lake, table, 1), len(lake.read(table).inputFiles())) == (1, 2)
 
 
 def in_files(lake: Lake, files: list[str]) -> list[str]:
