@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from event_log import SparkStage
     from events_shape import Shop
 
-FULL = ["identify", "tile", "features"]
+FULL = ["tile", "identify", "features"]
 PER_USER = ["score", "tag", "assign", "publish"]
 NIGHTLY = ["ingest", *FULL, *PER_USER, "user_profile"]
 KEY_TILES = "account_*key"
