@@ -85,10 +85,9 @@ def serving_entry(lake: Lake) -> Row | None:
     return found[0] if found else None
 
 
-def was_chosen(lake: Lake, serving: Row) -> bool:
-    """Whether the serving release had been published before the entry by which it serves."""
-    published = (F.col("release_id") == F.lit(serving.release_id)) & (F.col("state") == F.lit(PUBLISHED))
-    return not lake.read(PROFILE_RELEASE).where(published & (F.col("seq") < F.lit(serving.seq))).isEmpty()
+def was_chosen(entry: Row) -> bool:
+    """Whether the release serves because somebody chose it, and not because it was the latest."""
+    return bool(json.loads(entry.manifest).get("chosen"))
 
 
 def manifest(conf: Conf, as_of: AsOf, model_version: str | None, counts: Mapping[str, Any]) -> str:
@@ -103,9 +102,19 @@ def manifest(conf: Conf, as_of: AsOf, model_version: str | None, counts: Mapping
         "specs": {name: spec.digest() for name, spec in specs.items()},
         **counts,
     }
+    return _as_text(content)
+
+
+def release_of(entry: Row, *, chosen: bool = False) -> Release:
+    """The release that an entry speaks of, for a further entry.
+
+    Args:
+        entry: an entry of the release.
+        chosen: whether somebody chose it to serve, which its manifest then says.
+    """
+    content = {**json.loads(entry.manifest), "chosen": chosen}
+    return Release(entry.release_id, entry.as_of, entry.ingest_seq, entry.users, _as_text(content))
+
+
+def _as_text(content: Mapping[str, Any]) -> str:
     return json.dumps(content, sort_keys=True, default=str, ensure_ascii=False)
-
-
-def release_of(entry: Row) -> Release:
-    """The release that an entry speaks of."""
-    return Release(entry.release_id, entry.as_of, entry.ingest_seq, entry.users, entry.manifest)

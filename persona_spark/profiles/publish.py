@@ -88,7 +88,7 @@ def serve_again(lake: Lake, conf: Conf, as_of: AsOf) -> bool:
     """
     name, serving = release_id(conf, as_of, champion_version(lake)), serving_entry(lake)
     entry = last_entry(lake, name)
-    if entry is None or serving is None or serving.release_id == name or serving.as_of > as_of.date or was_chosen(lake, serving):
+    if entry is None or serving is None or serving.release_id == name or serving.as_of > as_of.date or was_chosen(serving):
         return repair(lake, conf)
     record(lake, release_of(entry), PUBLISHED, serving=True)
     return repair(lake, conf)
@@ -117,7 +117,7 @@ def rollback(lake: Lake, conf: Conf, name: str) -> None:
     if entry is None or entry.state != PUBLISHED:
         found = "is not in the ledger" if entry is None else f"is {entry.state}"
         raise UsageError(f"release {name} {found}: only a published release can serve; `persona releases` lists them")
-    record(lake, release_of(entry), PUBLISHED, serving=True)
+    record(lake, release_of(entry, chosen=True), PUBLISHED, serving=True)
     repair(lake, conf)
 
 

@@ -185,6 +185,9 @@ def test_definitions_that_are_changed_back_bring_their_release_back(spark: Spark
     assert (again.skipped, again.notes) == (False, {"release": names[0], "repaired": True})
     assert served(lake) == {names[0]}
     assert publish(lake, conf, FIRST).skipped
+    assert not publish(lake, changed, FIRST).skipped
+    assert served(lake) == {names[1]}
+    assert not publish(lake, conf, FIRST).skipped
     # What somebody chose stays, whoever runs again.
     rollback(lake, conf, names[1])
     assert publish(lake, conf, FIRST).skipped
