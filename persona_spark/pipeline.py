@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from persona_spark.features.compute import compute_features
 from persona_spark.identity.identify import identify
 from persona_spark.lake.known import committed_seq
-from persona_spark.profiles.publish import is_current, publish, serve_again
+from persona_spark.profiles.ledger import champion_version, release_id
+from persona_spark.profiles.publish import publish, published_entry, serve_again
 from persona_spark.profiles.tables import check_types
 from persona_spark.scores.score import score
 from persona_spark.segments.assign import assign
@@ -86,8 +87,9 @@ def run(lake: Lake, conf: Conf, day: date, log: RunLog) -> Outcome:
     run_ingest(lake, conf, log)
     as_of = AsOf(day, committed_seq(lake))
     reason = needs_training(lake, conf, as_of)
-    if reason is None and is_current(lake, conf, as_of):
-        serve_again(lake, conf, as_of)
+    entry = published_entry(lake, release_id(conf, as_of, champion_version(lake))) if reason is None else None
+    if entry is not None:
+        serve_again(lake, conf, entry)
         return Outcome(as_of, changed=False)
     for name in BEFORE_SEGMENTS:
         _stage(name, lake, conf, as_of, log)

@@ -81,34 +81,16 @@ class RunLog:
         started = self.started_at.astimezone(UTC) + timedelta(seconds=begun - self._origin)
         notes = dict(report.result.notes) if report.result else {}
         told = json.dumps(notes, default=str, ensure_ascii=False) if report.result else None
-        row = {
+        said = {
             "run_id": self.run_id,
             "stage": report.stage,
             "as_of": as_of,
-            "started_at": started,
+            "status": report.status,
             "rows_in": rows_in,
             "rows_out": rows_out,
             "seconds": report.seconds,
-            "status": report.status,
             "error": report.error,
-            "notes": told,
         }
-        LOGGER.info(
-            json.dumps(
-                {
-                    "run_id": self.run_id,
-                    "stage": report.stage,
-                    "as_of": as_of and as_of.isoformat(),
-                    "status": report.status,
-                    "rows_in": rows_in,
-                    "rows_out": rows_out,
-                    "seconds": round(report.seconds, 3),
-                    "error": report.error,
-                    **notes,
-                },
-                default=str,
-                ensure_ascii=False,
-            )
-        )
+        LOGGER.info(json.dumps({**said, "seconds": round(report.seconds, 3), **notes}, default=str, ensure_ascii=False))
         self.on_end(report)
-        self.lake.append(frame_of(self.lake.spark, RUN_LOG, [row]), RUN_LOG)
+        self.lake.append(frame_of(self.lake.spark, RUN_LOG, [{**said, "started_at": started, "notes": told}]), RUN_LOG)

@@ -92,7 +92,7 @@ def opened(conf: Conf, path: str | None, started: Callable[[SparkSession, float]
     spark = build_session()
     started(spark, time.perf_counter() - begun)
     lake = open_lake(spark, conf.main.lake, conf.folder, path, create=create)
-    if not lake.exists(LAKE):
+    if not create and not lake.exists(LAKE):
         raise LakeError(f"there is no lake in {lake.root or lake.schema}: name it with --lake or --conf, or run persona run first")
     return lake
 

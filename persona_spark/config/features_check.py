@@ -49,12 +49,10 @@ def find_problems(spec: FeaturesSpec) -> list[Problem]:
     windows = list(_windows(spec))
     problems = [*windows, *_names(spec), *_hour_bands(spec), *_price_bands(spec), *_measures(spec)]
     problems += [*_references(spec), *_preferences(spec), *_attributes(spec)]
-    if windows:
-        # Columns may seem unknown only because their window could not be read.
-        spec = _with_readable_windows(spec)
-        problems += [problem for problem in (*_clashes(spec), *_derived(spec)) if not problem.message.startswith(UNKNOWN_COLUMN)]
-    else:
-        problems += [*_clashes(spec), *_derived(spec)]
+    readable = _with_readable_windows(spec) if windows else spec
+    named = [*_clashes(readable), *_derived(readable)]
+    # Columns may seem unknown only because their window could not be read.
+    problems += [problem for problem in named if not (windows and problem.message.startswith(UNKNOWN_COLUMN))]
     # Tables can be made of definitions that are right in everything else.
     return problems or list(_tables(spec))
 

@@ -40,7 +40,7 @@ from persona_spark.schema import USER_SEGMENTS, Table
 if TYPE_CHECKING:
     from typing import Any
 
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, Row
 
     from persona_spark.config.load import Conf
     from persona_spark.lake.tables import Lake
@@ -49,8 +49,13 @@ if TYPE_CHECKING:
 
 def is_current(lake: Lake, conf: Conf, as_of: AsOf) -> bool:
     """Whether the release of these inputs is published already."""
-    entry = last_entry(lake, release_id(conf, as_of, champion_version(lake)))
-    return entry is not None and entry.state == PUBLISHED
+    return published_entry(lake, release_id(conf, as_of, champion_version(lake))) is not None
+
+
+def published_entry(lake: Lake, name: str) -> Row | None:
+    """The last entry of a release that is published; None of any other."""
+    entry = last_entry(lake, name)
+    return entry if entry is not None and entry.state == PUBLISHED else None
 
 
 def publish(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:
@@ -67,8 +72,9 @@ def publish(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:
     model = champion_version(lake)
     _check_segments(lake, as_of, model)
     name = release_id(conf, as_of, model)
-    if is_current(lake, conf, as_of):
-        repaired = serve_again(lake, conf, as_of)
+    entry = published_entry(lake, name)
+    if entry is not None:
+        repaired = serve_again(lake, conf, entry)
         return StageResult(0, 0, {"release": name, "repaired": repaired}, skipped=not repaired)
     _check_not_withdrawn(lake, name)
     history = user_profile_history_table(conf)
@@ -80,17 +86,15 @@ def publish(lake: Lake, conf: Conf, as_of: AsOf) -> StageResult:
     return StageResult(rows, rows, {"release": name, "serving": serves, "columns": len(user_profile_table(conf).columns)})
 
 
-def serve_again(lake: Lake, conf: Conf, as_of: AsOf) -> bool:
-    """Let the published release of these inputs serve, and `user_profile` hold what serves; returns whether anything had to be changed.
+def serve_again(lake: Lake, conf: Conf, entry: Row) -> bool:
+    """Let the published release of a run's inputs serve, and `user_profile` hold what serves; returns whether anything had to be changed.
 
     A release that took its place when it was made itself gives way, because its inputs are gone again: definitions that were
     changed back, say. One of a later day does not, nor one that `rollback` chose.
     """
-    name, serving = release_id(conf, as_of, champion_version(lake)), serving_entry(lake)
-    entry = last_entry(lake, name)
-    if entry is None or serving is None or serving.release_id == name or serving.as_of > as_of.date or was_chosen(serving):
-        return repair(lake, conf)
-    record(lake, release_of(entry), PUBLISHED, serving=True)
+    serving = serving_entry(lake)
+    if serving is not None and serving.release_id != entry.release_id and serving.as_of <= entry.as_of and not was_chosen(serving):
+        record(lake, release_of(entry), PUBLISHED, serving=True)
     return repair(lake, conf)
 
 

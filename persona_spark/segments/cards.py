@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from persona_spark.lake.contract import struct_of
+from persona_spark.lake.contract import frame_of
 from persona_spark.schema import SEGMENT_CARD
 from persona_spark.segments.facts import segment_facts
 from persona_spark.segments.model import champion
@@ -66,22 +66,22 @@ def with_names(model: SegmentModel, cards: Sequence[Card]) -> SegmentModel:
 def save_cards(lake: Lake, model_version: str, cards: Sequence[Card]) -> None:
     """Write the cards of a model, in place of those it had."""
     rows = [
-        (
-            model_version,
-            card.facts.segment_id,
-            card.name.en,
-            card.name.zh,
-            card.facts.users,
-            card.facts.share,
-            card.description.en,
-            card.description.zh,
-            [astuple(contrast) for contrast in card.facts.contrasts],
-            [astuple(trait) for trait in card.facts.traits],
-            [astuple(measure) for measure in card.facts.measures],
-        )
+        {
+            "model_version": model_version,
+            "segment_id": card.facts.segment_id,
+            "segment_name": card.name.en,
+            "segment_name_zh": card.name.zh,
+            "users": card.facts.users,
+            "share": card.facts.share,
+            "description": card.description.en,
+            "description_zh": card.description.zh,
+            "contrasts": [astuple(contrast) for contrast in card.facts.contrasts],
+            "traits": [astuple(trait) for trait in card.facts.traits],
+            "measures": [astuple(measure) for measure in card.facts.measures],
+        }
         for card in cards
     ]
-    frame = lake.spark.createDataFrame(rows, struct_of(SEGMENT_CARD)).coalesce(1)
+    frame = frame_of(lake.spark, SEGMENT_CARD, rows).coalesce(1)
     lake.replace_where(frame, SEGMENT_CARD, f"model_version = '{model_version}'")
 
 

@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 
 SOURCE = "retraction"
 _ID = ["namespace", "event_id"]
-_NEVER_NULL = [column.name for column in EVENTS.columns if not column.nullable and column.name not in {"id_hash", "ingest_seq"}]
+_OWN = ("id_hash", "ingest_seq")
+"""Columns of `events` that the retraction itself gives the versions."""
+_GIVEN = [column for column in EVENTS.columns if column.name not in _OWN]
+_NEVER_NULL = [column.name for column in _GIVEN if not column.nullable]
 _WRONG = {
     f"{', '.join(_NEVER_NULL)} must be stated": " OR ".join(f"{name} IS NULL" for name in _NEVER_NULL),
     f"event_type must be one of {', '.join(EVENT_TYPES)}": f"event_type NOT IN ({', '.join(map(repr, EVENT_TYPES))})",
@@ -37,7 +40,7 @@ _WRONG = {
     "event_month must be the first day of event_date's month": "trunc(event_date, 'month') != event_month",
     "event_date must be the local date of event_time": "abs(date_diff(event_date, to_date(event_time))) > 1",
 }
-"""What must hold of a version, and the rows of which it does not. A local date is at most a day from that of UTC."""
+"""What must hold of a version, and the rows of which it does not; the first broken one is told. Local dates are at most a day from UTC."""
 
 
 def retract(lake: Lake, ids: DataFrame, at: datetime, reason: str, versions: DataFrame | None = None) -> StageResult:
@@ -69,7 +72,7 @@ def retract(lake: Lake, ids: DataFrame, at: datetime, reason: str, versions: Dat
     gone = turn.write(rows, RETRACTIONS)
     written = 0
     if versions is not None:
-        written = turn.write(versions.drop("id_hash", "ingest_seq").select("*", id_hash(), number), EVENTS)
+        written = turn.write(versions.drop(*_OWN).select("*", id_hash(), number), EVENTS)
     asked = ids.count()
     if not gone and not written:
         turn.end()
@@ -87,16 +90,18 @@ def _check(at: datetime, reason: str, ids: DataFrame, versions: DataFrame | None
     _check_columns("ids", ids, _ID)
     if versions is None:
         return
-    _check_columns("versions", versions, [name for name in EVENTS.names if name not in {"id_hash", "ingest_seq"}])
+    _check_columns("versions", versions, [column.name for column in _GIVEN])
     twice = versions.groupBy(*_ID).count().where("count > 1").limit(3).collect()
     if twice:
         examples = ", ".join(f"{row.namespace}/{row.event_id}" for row in twice)
         raise UsageError(f"an event can have one version at a time, but several are given for {examples}")
-    for what, wrong in _WRONG.items():
-        strayed = versions.where(wrong).select(*_ID, "event_date").limit(3).collect()
-        if strayed:
-            examples = ", ".join(f"{row.namespace}/{row.event_id} of {row.event_date}" for row in strayed)
-            raise UsageError(f"{what}, but not for {examples}")
+    # In one pass: to make the versions may take long.
+    broken = F.coalesce(*(F.when(F.expr(wrong), F.lit(rule)) for rule, wrong in enumerate(_WRONG.values()))).alias("rule")
+    strayed = versions.select(*_ID, "event_date", broken).where("rule IS NOT NULL").orderBy("rule").limit(3).collect()
+    if strayed:
+        first = strayed[0].rule
+        examples = ", ".join(f"{row.namespace}/{row.event_id} of {row.event_date}" for row in strayed if row.rule == first)
+        raise UsageError(f"{list(_WRONG)[first]}, but not for {examples}")
 
 
 def _check_columns(what: str, rows: DataFrame, needed: Sequence[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
@@ -78,7 +79,7 @@ def _counted(events: DataFrame, spec: FeaturesSpec, kind: Literal["orders", "ses
     conditions = {group.flag: _condition(group.where) for group in groups(spec, kind)}
     if not conditions:
         return events.where(F.expr("false")).groupBy(*DAY, id_name).agg(_last_seq())
-    rows = events.where(F.col(id_name).isNotNull() & reduce(lambda one, other: one | other, conditions.values()))
+    rows = events.where(F.col(id_name).isNotNull() & reduce(or_, conditions.values()))
     values: dict[str, Column] = {}
     for group in groups(spec, kind):
         for name in group.measures:
@@ -116,8 +117,8 @@ def _keys(events: DataFrame, spec: FeaturesSpec, family: str) -> DataFrame:
     )
     # Asking for the types alone is cheaper than weighing each event twice, here and for its sums.
     weighed = dict.fromkeys(kind for name in weights for kind, weight in spec.preferences[name].weights.items() if weight)
-    counts = reduce(lambda one, other: one | other, [F.col("event_type").isin(*weighed), *(F.col(name) > 0 for name in dates)])
-    keyed = reduce(lambda one, other: one | other, (F.col(name).isNotNull() for name in keys))
+    counts = reduce(or_, [F.col("event_type").isin(*weighed), *(F.col(name) > 0 for name in dates)])
+    keyed = reduce(or_, (F.col(name).isNotNull() for name in keys))
     counted = rows.where(counts & keyed)
     if of_items(spec, family):
         # To add up before the shuffle would hash all rows once more to spare few of them. By account and month, each file has the rows

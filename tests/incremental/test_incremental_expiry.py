@@ -5,18 +5,18 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from narrow_shop import FIRST, NarrowShop, build_narrow_shop
 from nights import KilledError, killed_after
 from profile_rows import small_conf, write_features
 from pyspark.sql import functions as F
+from release_inputs import put
 from settings import settings_of
 
 from persona_spark.features import plan
 from persona_spark.identity.identify import identify
-from persona_spark.lake.contract import frame_of
 from persona_spark.lake.day_state import SCORES, TAGS, begin_day, end_day
 from persona_spark.lake.days import day_tables, expire_days
 from persona_spark.lake.memory import MemoryLake
@@ -54,10 +54,6 @@ def on(offset: int) -> date:
 
 def days(lake: Lake, table: Table) -> set[date]:
     return {row.as_of for row in lake.read(table).select("as_of").distinct().collect()}
-
-
-def put(lake: Lake, table: Table, rows: list[dict[str, Any]], condition: str) -> None:
-    lake.replace_where(frame_of(lake.spark, table, rows), table, condition)
 
 
 def check_same(one: DataFrame, other: DataFrame) -> None:

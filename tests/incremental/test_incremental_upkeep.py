@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from persona_spark.config.load import Conf
 
 DAY = date(2018, 1, 1)
+MONTHS = (date(2018, 1, 1), date(2018, 2, 1))
 OLD, BASE, LAST = DAY - timedelta(days=90), DAY - timedelta(days=60), DAY - timedelta(days=10)
 
 
@@ -110,19 +111,22 @@ def test_no_table_is_forgotten() -> None:
     assert contracts - {table.name for table in all_tables(strict_conf())} == {LAKE.name}
 
 
+def account_days(table: Table, accounts: str) -> list[dict[str, Any]]:
+    """A day a month of accounts with names of one letter, month by month."""
+    return [
+        dict.fromkeys(table.names, 1) | {"account_id": name, "event_date": month, "event_month": month}
+        for month in MONTHS
+        for name in accounts
+    ]
+
+
 def test_removed_rows_leave_the_files(lake: Lake, tmp_path: Path) -> None:
     table = account_day_table(small_conf().features)
-    months = (date(2018, 1, 1), date(2018, 2, 1))
-    rows = [
-        dict.fromkeys(table.names, 1) | {"account_id": name, "event_date": month, "event_month": month}
-        for month in months
-        for name in "abc"
-    ]
-    frame = frame_of(lake.spark, table, rows)
+    frame = frame_of(lake.spark, table, account_days(table, "abc"))
     lake.replace(frame.coalesce(1), table)
     whole = lake.read(table).inputFiles()
     assert (len(whole), purge(lake, table)) == (2, 0)
-    gone = lake.spark.createDataFrame([("b", months[0])], "account_id string, event_date date")
+    gone = lake.spark.createDataFrame([("b", MONTHS[0])], "account_id string, event_date date")
     lake.delete_matching(gone, table, "true")
     left = content(lake, table)
     assert (len(left), len(in_files(lake, lake.read(table).inputFiles()))) == (5, 6)
@@ -139,11 +143,7 @@ def test_removed_rows_leave_the_files(lake: Lake, tmp_path: Path) -> None:
 def test_only_partitions_with_small_files_count_as_put_together_wherever_the_lake_is(spark: SparkSession, tmp_path: Path) -> None:
     lake = Lake(spark, path=tmp_path / "event_month=2017-01-01" / "lake")
     table = account_day_table(small_conf().features)
-    rows = [
-        dict.fromkeys(table.names, 1) | {"account_id": name, "event_date": month, "event_month": month}
-        for month in (date(2018, 1, 1), date(2018, 2, 1))
-        for name in "abcd"
-    ]
+    rows = account_days(table, "abcd")
     first, second = (frame_of(lake.spark, table, part).coalesce(1) for part in (rows[:7], rows[7:]))
     lake.replace(first, table)
     lake.replace_where(second, table, "event_month = DATE'2018-02-01' AND account_id = 'd'")
