@@ -118,33 +118,33 @@ def test_accounts_without_links_are_users_of_their_own_and_no_round_is_run(lake:
     assert result.notes == {"users": 3, "linking_keys": 0, "ignored_keys": 0, "rounds": 0, "changed_user_ids": 0}
 
 
-def test_the_founder_is_the_account_known_first_then_the_smallest_id(lake: Lake) -> None:
+def test_the_founder_is_the_account_known_first_then_the_smallest_id(memory: MemoryLake) -> None:
     add_accounts(
-        lake, [("t:a", 0, ["k"], 2, "s"), ("t:z", 0, ["k"], 1, "s"), ("t:y", 0, ["k", "l"], 1, "s"), ("t:b", 0, ["l", "l"], 2, "s")]
+        memory, [("t:a", 0, ["k"], 2, "s"), ("t:z", 0, ["k"], 1, "s"), ("t:y", 0, ["k", "l"], 1, "s"), ("t:b", 0, ["l", "l"], 2, "s")]
     )
-    run(lake, 1, 2)
-    assert set(found(lake, 1).values()) == {user("t:y")}
+    run(memory, 1, 2)
+    assert set(found(memory, 1).values()) == {user("t:y")}
 
 
-def test_a_link_counts_from_the_day_after_its_date(lake: Lake) -> None:
-    add_events(lake, [("t:1", 0, 1), ("t:2", 0, 1)])
-    add_accounts(lake, [("t:1", 0, ["k"], 1, "s"), ("t:2", 10, ["k"], 1, "s")])
-    run(lake, 10, 1)
-    assert found(lake, 10) == {"t:1": user("t:1"), "t:2": user("t:2")}
-    run(lake, 11, 1)
-    assert set(found(lake, 11).values()) == {user("t:1")}
-    assert aliases(lake) == [(day(11), "t:2", user("t:2"), user("t:1"))]
+def test_a_link_counts_from_the_day_after_its_date(memory: MemoryLake) -> None:
+    add_events(memory, [("t:1", 0, 1), ("t:2", 0, 1)])
+    add_accounts(memory, [("t:1", 0, ["k"], 1, "s"), ("t:2", 10, ["k"], 1, "s")])
+    run(memory, 10, 1)
+    assert found(memory, 10) == {"t:1": user("t:1"), "t:2": user("t:2")}
+    run(memory, 11, 1)
+    assert set(found(memory, 11).values()) == {user("t:1")}
+    assert aliases(memory) == [(day(11), "t:2", user("t:2"), user("t:1"))]
 
 
-def test_a_merge_and_its_undoing_are_written_down(lake: Lake) -> None:
-    add_accounts(lake, [("t:1", 0, ["k"], 1, "s"), ("t:2", 0, ["q"], 1, "s"), ("t:2", 5, ["k"], 1, "s"), ("t:2", 9, ["other"], 1, "s")])
+def test_a_merge_and_its_undoing_are_written_down(memory: MemoryLake) -> None:
+    add_accounts(memory, [("t:1", 0, ["k"], 1, "s"), ("t:2", 0, ["q"], 1, "s"), ("t:2", 5, ["k"], 1, "s"), ("t:2", 9, ["other"], 1, "s")])
     for offset in (3, 7, 12):
-        run(lake, offset, 1)
+        run(memory, offset, 1)
     merge = (day(7), "t:2", user("t:2"), user("t:1"))
     parting = (day(12), "t:2", user("t:1"), user("t:2"))
-    assert aliases(lake) == [merge, parting]
-    run(lake, 7, 1)
-    assert aliases(lake) == [merge, parting]
+    assert aliases(memory) == [merge, parting]
+    run(memory, 7, 1)
+    assert aliases(memory) == [merge, parting]
 
 
 @pytest.mark.parametrize("writes", [2, 3])
@@ -159,36 +159,36 @@ def test_a_killed_day_leaves_no_gap_in_what_is_written_down(memory: MemoryLake, 
     assert aliases(memory) == [(day(7), "t:2", user("t:2"), user("t:1"))]
 
 
-def test_a_correction_that_arrives_later_parts_accounts_of_the_same_day(lake: Lake) -> None:
-    add_accounts(lake, [("t:1", 0, ["k"], 1, "s"), ("t:2", 0, ["k"], 1, "s"), ("t:2", 0, [], 2, "s"), ("t:1", 0, None, 2, "elsewhere")])
-    run(lake, 5, 1)
-    assert set(found(lake, 5).values()) == {user("t:1")}
-    run(lake, 5, 2)
-    assert found(lake, 5) == {"t:1": user("t:1"), "t:2": user("t:2")}
+def test_a_correction_that_arrives_later_parts_accounts_of_the_same_day(memory: MemoryLake) -> None:
+    add_accounts(memory, [("t:1", 0, ["k"], 1, "s"), ("t:2", 0, ["k"], 1, "s"), ("t:2", 0, [], 2, "s"), ("t:1", 0, None, 2, "elsewhere")])
+    run(memory, 5, 1)
+    assert set(found(memory, 5).values()) == {user("t:1")}
+    run(memory, 5, 2)
+    assert found(memory, 5) == {"t:1": user("t:1"), "t:2": user("t:2")}
 
 
-def test_days_may_come_in_any_order(lake: Lake) -> None:
-    add_accounts(lake, [("t:1", 0, ["k"], 1, "s"), ("t:2", 0, [], 1, "s"), ("t:2", 5, ["k"], 1, "s")])
+def test_days_may_come_in_any_order(memory: MemoryLake) -> None:
+    add_accounts(memory, [("t:1", 0, ["k"], 1, "s"), ("t:2", 0, [], 1, "s"), ("t:2", 5, ["k"], 1, "s")])
     for offset in (12, 3, 7):
-        run(lake, offset, 1)
-    assert aliases(lake) == [(day(7), "t:2", user("t:2"), user("t:1"))]
+        run(memory, offset, 1)
+    assert aliases(memory) == [(day(7), "t:2", user("t:2"), user("t:1"))]
 
 
-def test_a_key_that_too_many_share_is_ignored_and_counted(lake: Lake) -> None:
+def test_a_key_that_too_many_share_is_ignored_and_counted(memory: MemoryLake) -> None:
     shared = LARGEST_GROUP + 1
-    add_accounts(lake, [(f"t:{i:03}", 0, ["hotline"] + (["few"] if i < LARGEST_GROUP else []), 1, "s") for i in range(shared)])
-    result = run(lake, 1, 1)
+    add_accounts(memory, [(f"t:{i:03}", 0, ["hotline"] + (["few"] if i < LARGEST_GROUP else []), 1, "s") for i in range(shared)])
+    result = run(memory, 1, 1)
     assert result.notes["ignored_keys"] == 1
     assert result.notes["linking_keys"] == 1
     assert result.notes["users"] == 2
 
 
-def test_a_long_chain_is_one_user_after_few_rounds(lake: Lake) -> None:
+def test_a_long_chain_is_one_user_after_few_rounds(memory: MemoryLake) -> None:
     order = list(range(200))
     random.Random(5).shuffle(order)
-    add_accounts(lake, [(f"t:{number:03}", 0, [f"k{i}", f"k{i + 1}"], 1, "s") for i, number in enumerate(order)])
-    result = run(lake, 1, 1)
-    assert set(found(lake, 1).values()) == {user("t:000")}
+    add_accounts(memory, [(f"t:{number:03}", 0, [f"k{i}", f"k{i + 1}"], 1, "s") for i, number in enumerate(order)])
+    result = run(memory, 1, 1)
+    assert set(found(memory, 1).values()) == {user("t:000")}
     assert int(str(result.notes["rounds"])) < 15
 
 

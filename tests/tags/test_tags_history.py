@@ -21,6 +21,7 @@ from persona_spark.tags.tag import tag
 from persona_spark.time import AsOf
 
 if TYPE_CHECKING:
+    from persona_spark.lake.memory import MemoryLake
     from persona_spark.lake.tables import Lake
 
 FIRST, SECOND, THIRD = date(2018, 1, 1), date(2018, 1, 2), date(2018, 1, 5)
@@ -38,17 +39,17 @@ EXPECTED = {
 
 
 @pytest.fixture
-def prepared(lake: Lake) -> Lake:
+def prepared(memory: MemoryLake) -> Lake:
     """Features and scores of all days."""
     conf = small_conf()
-    frames = [feature_rows(lake, conf, day, users) for day, users in USERS.items()]
-    lake.replace(reduce(lambda one, other: one.union(other), frames), user_features_table(conf.features))
+    frames = [feature_rows(memory, conf, day, users) for day, users in USERS.items()]
+    memory.replace(reduce(lambda one, other: one.union(other), frames), user_features_table(conf.features))
     same = {"rfm_segment": "lost", "lifecycle_stage": "active"}
     rows = [{**same, "as_of": day, "user_id": user} for day, users in USERS.items() for user in users]
-    lake.replace(frame_of(lake.spark, USER_SCORES, rows), USER_SCORES)
+    memory.replace(frame_of(memory.spark, USER_SCORES, rows), USER_SCORES)
     for day in USERS:
-        end_day(lake, SCORES, conf, AsOf(day, 1))
-    return lake
+        end_day(memory, SCORES, conf, AsOf(day, 1))
+    return memory
 
 
 def run(lake: Lake, day: date) -> None:
