@@ -17,6 +17,7 @@ from persona_spark.tiles.tile import tile
 from persona_spark.time import AsOf
 
 if TYPE_CHECKING:
+    from persona_spark.lake.memory import MemoryLake
     from persona_spark.lake.tables import Lake
 
 CASES = {1: AsOf(date(2018, 1, 1), 3), 2: AsOf(date(2017, 11, 6), 2)}
@@ -25,16 +26,16 @@ SAME: dict[int, set[str]] = {1: {"click_count_7d"}, 2: {"category_gap_days_sprea
 
 
 @pytest.mark.parametrize("seed", CASES)
-def test_every_feature_of_a_random_history_equals_the_recomputation(lake: Lake, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_feature_of_a_random_history_equals_the_recomputation(memory: MemoryLake, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     as_of = CASES[seed]
     rng = random.Random(seed)
     owners = random_owners(14, rng)
     events = random_events(owners, as_of.date, 1500, rng)
     versions = random_versions(owners, as_of.date, rng)
-    write_history(lake, events, versions)
-    write_identity(lake, owners, as_of.date, as_of.ingest_seq)
-    run(lake, as_of)
-    rows = [row.asDict() for row in profile_frame(lake, conf_of(load_spec()), as_of).collect()]
+    write_history(memory, events, versions)
+    write_identity(memory, owners, as_of.date, as_of.ingest_seq)
+    run(memory, as_of)
+    rows = [row.asDict() for row in profile_frame(memory, conf_of(load_spec()), as_of).collect()]
     found = {row.pop("user_id"): row for row in rows}
     wanted = expected(events, versions, owners, as_of.date, as_of.ingest_seq)
     names = [column.name for column in load_spec().profile_columns() if column.name != "user_id"]
@@ -45,7 +46,7 @@ def test_every_feature_of_a_random_history_equals_the_recomputation(lake: Lake, 
     assert any(user["preferred_category"] is None for user in found.values())
     if seed == 1:
         monkeypatch.setattr("persona_spark.features.users.FEW_USERS", 0)
-        check_other_partitioning(lake, as_of)
+        check_other_partitioning(memory, as_of)
 
 
 def check_other_partitioning(lake: Lake, as_of: AsOf) -> None:

@@ -123,23 +123,23 @@ def test_a_version_that_is_known_but_not_in_force_recomputes_nobody_until_it_is(
     assert run(memory, spec, DAY + timedelta(days=3), 2)["attributes"] == 1
 
 
-def test_tiles_that_a_killed_update_left_half_changed_are_not_those_of_the_ingest_before(lake: Lake) -> None:
+def test_tiles_that_a_killed_update_left_half_changed_are_not_those_of_the_ingest_before(memory: MemoryLake) -> None:
     spec = reduced(load_spec())
     conf, table = conf_of(spec), account_day_table(spec)
-    write_history(lake, HISTORY)
-    tile(lake, conf, AsOf(DAY, 1))
-    whole = sorted(map(str, lake.read(table).collect()))
-    take_back(lake, 0, 2)
+    write_history(memory, HISTORY)
+    tile(memory, conf, AsOf(DAY, 1))
+    whole = sorted(map(str, memory.read(table).collect()))
+    take_back(memory, 0, 2)
     with pytest.raises(KilledError):
         # Killed after the day was removed, before what is left of it is written.
-        tile(killed_after(lake, 3), conf, AsOf(DAY, 2))
-    assert lake.read(table).count() < len(whole)
-    write_identity(lake, OWNERS, DAY, 1)
+        tile(killed_after(memory, 3), conf, AsOf(DAY, 2))
+    assert memory.read(table).count() < len(whole)
+    write_identity(memory, OWNERS, DAY, 1)
     with pytest.raises(LakeError, match="a run that brought them to ingest 2 did not end"):
-        compute_features(lake, conf, AsOf(DAY, 1))
-    assert tile_plan(lake, spec, 2).since == 1
-    assert tile(lake, conf, AsOf(DAY, 1)).notes["anew"] == "a run that brought them to ingest 2 did not end"
-    assert sorted(map(str, lake.read(table).collect())) == whole
+        compute_features(memory, conf, AsOf(DAY, 1))
+    assert tile_plan(memory, spec, 2).since == 1
+    assert tile(memory, conf, AsOf(DAY, 1)).notes["anew"] == "a run that brought them to ingest 2 did not end"
+    assert sorted(map(str, memory.read(table).collect())) == whole
 
 
 def test_late_events_add_a_row_for_each_day_that_they_touch_and_rewrite_no_file(lake: Lake) -> None:

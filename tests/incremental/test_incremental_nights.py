@@ -183,5 +183,5 @@ def test_features_after_every_night_equal_those_computed_anew(
     assert script != USUAL or kills == len([night for night in USUAL if night.kill is not None])
 
 
-def test_a_night_with_all_definitions_equals_what_is_computed_anew(lake: Lake) -> None:
-    play(lake, 2, (Night("next", correct=True, partitions=3),), whole_spec())
+def test_a_night_with_all_definitions_equals_what_is_computed_anew(memory: MemoryLake) -> None:
+    play(memory, 2, (Night("next", correct=True, partitions=3),), whole_spec())

@@ -18,6 +18,7 @@ from persona_spark.sources.retract import retract
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from persona_spark.lake.memory import MemoryLake
     from persona_spark.lake.result import StageResult
     from persona_spark.lake.tables import Lake
 
@@ -78,15 +79,15 @@ def test_an_event_counts_once_whatever_happens_to_the_files(lake: Lake, tmp_path
     assert run().skipped
 
 
-def test_rows_that_stand_twice_are_separate_events_when_the_mapping_says_so(lake: Lake, tmp_path: Path) -> None:
+def test_rows_that_stand_twice_are_separate_events_when_the_mapping_says_so(memory: MemoryLake, tmp_path: Path) -> None:
     write(tmp_path / "feed", "a.csv", row(1), row(1), row(1), row(2))
     write(tmp_path / "feed", "copy of a.csv", row(1), row(1), row(2))
-    found = take_in(lake, tmp_path, mapping("feed", repeats="separate"))
+    found = take_in(memory, tmp_path, mapping("feed", repeats="separate"))
     assert found.notes == {"shop": "read 7 = 4 loaded + 3 duplicates + 0 quarantined"}
-    assert rows_of(lake, EVENTS, "account_id") == ["shop:u1", "shop:u1", "shop:u1", "shop:u2"]
+    assert rows_of(memory, EVENTS, "account_id") == ["shop:u1", "shop:u1", "shop:u1", "shop:u2"]
 
 
-def test_two_feeds_of_one_namespace_share_events_and_every_row_is_accounted_for(lake: Lake, tmp_path: Path) -> None:
+def test_two_feeds_of_one_namespace_share_events_and_every_row_is_accounted_for(memory: MemoryLake, tmp_path: Path) -> None:
     rows = {
         "u1,i,buy,2024-11-03 01:30:00,5,1": [],
         "u1,i,buy,2024-03-10 02:30:00,5,1": [],
@@ -103,57 +104,57 @@ def test_two_feeds_of_one_namespace_share_events_and_every_row_is_accounted_for(
     (tmp_path / "feed.csv").write_text(HEADER + "\n".join(rows), encoding="utf-8")
     zoned: dict[str, Any] = {"time": {"from": "at", "as": "timestamp", "zone": "America/New_York"}}
     again = {**mapping(**zoned), "source": "other"}
-    found = take_in(lake, tmp_path, mapping(**zoned), again)
+    found = take_in(memory, tmp_path, mapping(**zoned), again)
     odd = "1 ambiguous and 1 non-existent local times"
     assert found.notes == {
         "shop": f"read 11 = 2 loaded + 0 duplicates + 9 quarantined, {odd}",
         "other": f"read 11 = 0 loaded + 2 duplicates + 9 quarantined, {odd}",
     }
     assert (found.rows_in, found.rows_out) == (22, 2)
-    quarantined = lake.read(QUARANTINE).where("source = 'shop'").collect()
+    quarantined = memory.read(QUARANTINE).where("source = 'shop'").collect()
     assert {row.raw: row.reasons for row in quarantined} == {raw: reasons for raw, reasons in rows.items() if reasons}
     assert {(row.target, row.path.rpartition("/")[2], row.ingest_seq) for row in quarantined} == {("events", "feed.csv", 1)}
-    ingests = lake.read(INGEST).orderBy("ingest_seq").collect()
+    ingests = memory.read(INGEST).orderBy("ingest_seq").collect()
     assert all(row.read == row.loaded + row.duplicates + row.quarantined for row in ingests)
     assert [(row.ambiguous_times, row.nonexistent_times) for row in ingests] == [(1, 1), (1, 1)]
     assert (ingests[0].min_event_date, ingests[0].max_event_date) == (date(2024, 3, 10), date(2024, 11, 3))
     assert ingests[1].min_event_date is None
 
 
-def test_an_event_counts_once_when_a_version_in_another_month_came_by_hand(lake: Lake, tmp_path: Path) -> None:
+def test_an_event_counts_once_when_a_version_in_another_month_came_by_hand(memory: MemoryLake, tmp_path: Path) -> None:
     """Of ids that tell the time only the months of the batch are searched; versions that came before and after their event were moved."""
     content = mapping("feed")
     write(tmp_path / "later" / "feed", "b.csv", row(2))
-    unsent = map_feed(lake.spark, tmp_path / "later", content).values("event_id")
+    unsent = map_feed(memory.spark, tmp_path / "later", content).values("event_id")
     write(tmp_path / "feed", "a.csv", row(1))
-    take_in(lake, tmp_path, content)
+    take_in(memory, tmp_path, content)
     moved = F.lit(date(2024, 7, 1))
-    july = lake.read(EVENTS).withColumns({"event_time": moved.cast("timestamp"), "event_date": moved, "event_month": moved})
+    july = memory.read(EVENTS).withColumns({"event_time": moved.cast("timestamp"), "event_date": moved, "event_month": moved})
     early = july.withColumns({"event_id": F.lit(unsent[0]), "account_id": F.lit("shop:u2")})
-    retract(lake, july.limit(0), datetime(2026, 1, 1, tzinfo=UTC), "moved", july.unionByName(early))
+    retract(memory, july.limit(0), datetime(2026, 1, 1, tzinfo=UTC), "moved", july.unionByName(early))
     write(tmp_path / "feed", "b.csv", row(1), row(2), row(3))
-    assert take_in(lake, tmp_path, content).notes == {"shop": "read 3 = 1 loaded + 2 duplicates + 0 quarantined"}
-    live = known_events(lake, committed_seq(lake)).select("account_id", F.month("event_date")).collect()
+    assert take_in(memory, tmp_path, content).notes == {"shop": "read 3 = 1 loaded + 2 duplicates + 0 quarantined"}
+    live = known_events(memory, committed_seq(memory)).select("account_id", F.month("event_date")).collect()
     assert sorted(tuple(found) for found in live) == [("shop:u1", 7), ("shop:u2", 7), ("shop:u3", 3)]
 
 
-def test_an_event_counts_once_when_a_corrected_mapping_reads_its_time_as_another_month(lake: Lake, tmp_path: Path) -> None:
+def test_an_event_counts_once_when_a_corrected_mapping_reads_its_time_as_another_month(memory: MemoryLake, tmp_path: Path) -> None:
     (tmp_path / "feed").mkdir()
     file = tmp_path / "feed" / "a.csv"
     file.write_text(HEADER + "u1,i,pv,3/4/2024 10:00,,\n", encoding="utf-8")
     wrong, right = (mapping("feed", time={"from": "at", "as": pattern}) for pattern in ("M/d/yyyy H:mm", "d/M/yyyy H:mm"))
-    take_in(lake, tmp_path, wrong)
+    take_in(memory, tmp_path, wrong)
     os.utime(file, (2_000_000_000, 2_000_000_000))
-    assert take_in(lake, tmp_path, right).notes == {"shop": "read 1 = 0 loaded + 1 duplicates + 0 quarantined"}
+    assert take_in(memory, tmp_path, right).notes == {"shop": "read 1 = 0 loaded + 1 duplicates + 0 quarantined"}
     file.write_text(HEADER + "u1,i,pv,3/4/2024 10:00,,\nu2,i,pv,3/4/2024 10:00,,\n", encoding="utf-8")
-    assert take_in(lake, tmp_path, right).notes == {"shop": "read 2 = 1 loaded + 1 duplicates + 0 quarantined"}
+    assert take_in(memory, tmp_path, right).notes == {"shop": "read 2 = 1 loaded + 1 duplicates + 0 quarantined"}
 
 
-def test_an_id_that_does_not_tell_the_time_is_found_in_any_month(lake: Lake, tmp_path: Path) -> None:
+def test_an_id_that_does_not_tell_the_time_is_found_in_any_month(memory: MemoryLake, tmp_path: Path) -> None:
     content = mapping("feed", event_id="user")
     write(tmp_path / "feed", "a.csv", row(1), row(2), row(3))
-    take_in(lake, tmp_path, content)
+    take_in(memory, tmp_path, content)
     write(tmp_path / "feed", "b.csv", row(1).replace("2024-01", "2024-05"), row(4))
-    assert take_in(lake, tmp_path, content).notes == {"shop": "read 2 = 1 loaded + 1 duplicates + 0 quarantined"}
-    hashed = lake.read(EVENTS).where(F.col("id_hash") == F.xxhash64("event_id"))
+    assert take_in(memory, tmp_path, content).notes == {"shop": "read 2 = 1 loaded + 1 duplicates + 0 quarantined"}
+    hashed = memory.read(EVENTS).where(F.col("id_hash") == F.xxhash64("event_id"))
     assert sorted(event.event_id for event in hashed.collect()) == ["u1", "u2", "u3", "u4"]

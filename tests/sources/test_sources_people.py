@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pytest
     from pyspark.sql import SparkSession
 
-    from persona_spark.lake.tables import Lake
+    from persona_spark.lake.memory import MemoryLake
 
 KEY = "a secret of the shop that nobody else knows"
 MEMBERS: dict[str, Any] = mapping(
@@ -67,7 +67,7 @@ def test_a_key_of_any_length_is_hmac(spark: SparkSession, tmp_path: Path, monkey
     assert map_feed(spark, tmp_path, content).values("link_keys") == [[expected]]
 
 
-def test_versions_of_accounts_and_items_and_what_events_take_from_items(lake: Lake, tmp_path: Path) -> None:
+def test_versions_of_accounts_and_items_and_what_events_take_from_items(memory: MemoryLake, tmp_path: Path) -> None:
     def write(name: str, header: str, *rows: str) -> None:
         (tmp_path / name).write_text("\n".join([header, *rows]), encoding="utf-8")
 
@@ -82,16 +82,16 @@ def test_versions_of_accounts_and_items_and_what_events_take_from_items(lake: La
     write("items.csv", "id,category,brand,price", "i1,tea,B1,1.50", "i2,,B2,-1", "i3,cups,,")
     header = "user,item,type,at,price,qty,category"
     write("events.csv", header, "1,i1,buy,2024-01-05,10,1,", "1,i1,pv,2024-01-05,,,gift", "1,i3,pv,2024-01-05,,,", "1,i9,pv,2024-01-05,,,")
-    found = take_in(lake, tmp_path, events, accounts, items)
+    found = take_in(memory, tmp_path, events, accounts, items)
     assert found.notes == {
         "items": "read 3 = 2 loaded + 0 duplicates + 1 quarantined",
         "accounts": "read 5 = 2 loaded + 1 duplicates + 2 quarantined",
         "shop": "read 4 = 4 loaded + 0 duplicates + 0 quarantined",
     }
-    assert rows_of(lake, EVENTS, "item_id", "category", "brand") == [
+    assert rows_of(memory, EVENTS, "item_id", "category", "brand") == [
         ("shop:i1", "gift", "B1"), ("shop:i1", "tea", "B1"), ("shop:i3", "cups", None), ("shop:i9", None, None),
     ]  # fmt: skip
-    assert sorted(tuple(row) for row in rows_of(lake, QUARANTINE, "target", "reasons")) == [
+    assert sorted(tuple(row) for row in rows_of(memory, QUARANTINE, "target", "reasons")) == [
         ("accounts", ["missing account"]), ("accounts", ["unparsable valid_from"]), ("items", ["negative price"]),
     ]  # fmt: skip
 
@@ -99,19 +99,19 @@ def test_versions_of_accounts_and_items_and_what_events_take_from_items(lake: La
     write("accounts.csv", columns, "1,2024-01-01,Tianjin,m1", "2,,Xi'an,m1", "1,2024-06-01,Beijing,m1")
     write("items.csv", "id,category,brand,price", "i1,coffee,B1,1.50", "i3,cups,,")
     write("events.csv", header, "1,i1,buy,2024-01-05,10,1,", "1,i1,buy,2024-01-06,10,1,")
-    assert take_in(lake, tmp_path, events, accounts, items).notes == {
+    assert take_in(memory, tmp_path, events, accounts, items).notes == {
         "items": "read 2 = 1 loaded + 1 duplicates + 0 quarantined",
         "accounts": "read 3 = 2 loaded + 1 duplicates + 0 quarantined",
         "shop": "read 2 = 1 loaded + 1 duplicates + 0 quarantined",
     }
-    assert rows_of(lake, ACCOUNTS, "account_id", "valid_from", "ingest_seq", "attributes", "link_keys", "platform") == [
+    assert rows_of(memory, ACCOUNTS, "account_id", "valid_from", "ingest_seq", "attributes", "link_keys", "platform") == [
         ("shop:1", date(2024, 1, 1), 2, {"city": "Beijing"}, ["m1"], "app"),
         ("shop:1", date(2024, 1, 1), 5, {"city": "Tianjin"}, ["m1"], "app"),
         ("shop:1", date(2024, 6, 1), 5, {"city": "Beijing"}, ["m1"], "app"),
         ("shop:2", date(2000, 1, 1), 2, {"city": "Xi'an"}, ["m1"], "app"),
     ]
-    assert rows_of(lake, ITEMS, "item_id", "category", "ingest_seq") == [
+    assert rows_of(memory, ITEMS, "item_id", "category", "ingest_seq") == [
         ("shop:i1", "coffee", 4), ("shop:i1", "tea", 1), ("shop:i3", "cups", 1),
     ]  # fmt: skip
-    newest = lake.read(EVENTS).where("ingest_seq = 6").select("category").collect()
+    newest = memory.read(EVENTS).where("ingest_seq = 6").select("category").collect()
     assert [row.category for row in newest] == ["coffee"]

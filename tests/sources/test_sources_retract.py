@@ -86,27 +86,27 @@ def run(lake: Lake, spec: FeaturesSpec, seq: int) -> dict[str, dict[str, Any]]:
     return found
 
 
-def test_replaced_and_taken_back_events_go_through_tiles_and_features(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_replaced_and_taken_back_events_go_through_tiles_and_features(memory: MemoryLake, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan, "LARGEST_SHARE", 1.0)
     spec = reduced(load_spec(), "paid_amount", "returned_amount")
-    open_shop(lake)
-    assert run(lake, spec, 1)["ann"]["paid_amount_minor_30d"] == 1050
-    first = known(lake, 1)
+    open_shop(memory)
+    assert run(memory, spec, 1)["ann"]["paid_amount_minor_30d"] == 1050
+    first = known(memory, 1)
     # To another account, to another day of another month, and away.
-    new = versions(lake, (0, {"account_id": "n:b"}), (2, moved(date(2017, 12, 31))))
-    result = retract(lake, ids(lake, "e1"), NOW, "the feed corrects itself", new)
+    new = versions(memory, (0, {"account_id": "n:b"}), (2, moved(date(2017, 12, 31))))
+    result = retract(memory, ids(memory, "e1"), NOW, "the feed corrects itself", new)
     assert (result.rows_in, result.rows_out, result.notes["versions"]) == (1, 3, 2)
-    users = run(lake, spec, 2)
+    users = run(memory, spec, 2)
     assert [users[name]["paid_amount_minor_30d"] for name in ("ann", "bob", "cem")] == [0, 1000, 0]
     assert [users["ann"][f"view_count_{window}"] for window in ("7d", "lifetime")] == [1, 1]
     assert users["ann"]["last_visit_date"] == date(2017, 12, 31)
-    assert {row.account_id for row in lake.read(account_day_table(spec)).where("event_date = '2017-12-30'").collect()} == {"n:b"}
+    assert {row.account_id for row in memory.read(account_day_table(spec)).where("event_date = '2017-12-30'").collect()} == {"n:b"}
     # The replaced one is replaced once more, and one of the others goes for good.
-    retract(lake, ids(lake, "e2"), NOW, "erased", versions(lake, (0, {"account_id": "n:c", **moved(date(2017, 12, 1))})))
-    users = run(lake, spec, 3)
+    retract(memory, ids(memory, "e2"), NOW, "erased", versions(memory, (0, {"account_id": "n:c", **moved(date(2017, 12, 1))})))
+    users = run(memory, spec, 3)
     assert [users[name]["paid_amount_minor_lifetime"] for name in ("ann", "bob", "cem")] == [0, 0, 1000]
     assert (users["ann"]["event_count_lifetime"], users["cem"]["paid_amount_minor_30d"]) == (0, 0)
-    assert known(lake, 1) == first
+    assert known(memory, 1) == first
 
 
 def test_ids_that_are_unknown_or_gone_already_change_nothing(lake: Lake) -> None:
@@ -123,31 +123,31 @@ def test_ids_that_are_unknown_or_gone_already_change_nothing(lake: Lake) -> None
 
 
 @pytest.mark.parametrize("writes", [1, 2, 3])
-def test_a_killed_retraction_is_not_known_and_the_next_equals_an_undisturbed_one(lake: Lake, writes: int) -> None:
-    open_shop(lake)
-    before = known(lake, 1)
-    new = versions(lake, (0, {"account_id": "n:b"}))
+def test_a_killed_retraction_is_not_known_and_the_next_equals_an_undisturbed_one(memory: MemoryLake, writes: int) -> None:
+    open_shop(memory)
+    before = known(memory, 1)
+    new = versions(memory, (0, {"account_id": "n:b"}))
     with pytest.raises(KilledError):
-        retract(killed_after(lake, writes), ids(lake, "e1", "e2"), NOW, "killed", new)
-    assert (committed_seq(lake), known(lake, 1)) == (1, before)
-    retract(lake, ids(lake, "e1"), NOW, "another one takes the number", new)
+        retract(killed_after(memory, writes), ids(memory, "e1", "e2"), NOW, "killed", new)
+    assert (committed_seq(memory), known(memory, 1)) == (1, before)
+    retract(memory, ids(memory, "e1"), NOW, "another one takes the number", new)
     kept = [("e0", "n:b", 2), ("e2", "n:a", 1), ("e3", "n:b", 1), ("e4", "n:c", 1)]
-    assert [(name, account, seq) for name, account, _, _, seq in known(lake, 2)] == kept
-    assert {row.event_id for row in lake.read(RETRACTIONS).collect()} == {"e0", "e1"}
+    assert [(name, account, seq) for name, account, _, _, seq in known(memory, 2)] == kept
+    assert {row.event_id for row in memory.read(RETRACTIONS).collect()} == {"e0", "e1"}
 
 
-def test_what_cannot_be_a_retraction_is_refused(lake: Lake) -> None:
-    open_shop(lake)
+def test_what_cannot_be_a_retraction_is_refused(memory: MemoryLake) -> None:
+    open_shop(memory)
     with pytest.raises(UsageError, match="has no zone"):
-        retract(lake, ids(lake, "e0"), NOW.replace(tzinfo=None), "why")
+        retract(memory, ids(memory, "e0"), NOW.replace(tzinfo=None), "why")
     with pytest.raises(UsageError, match="needs a reason"):
-        retract(lake, ids(lake, "e0"), NOW, " ")
+        retract(memory, ids(memory, "e0"), NOW, " ")
     with pytest.raises(UsageError, match="several are given for n/e0"):
-        retract(lake, ids(lake), NOW, "why", versions(lake, (0, {}), (0, {"account_id": "n:b"})))
+        retract(memory, ids(memory), NOW, "why", versions(memory, (0, {}), (0, {"account_id": "n:b"})))
     with pytest.raises(UsageError, match="ids have no column namespace: give namespace, event_id"):
-        retract(lake, ids(lake, "e0").drop("namespace"), NOW, "why")
+        retract(memory, ids(memory, "e0").drop("namespace"), NOW, "why")
     with pytest.raises(UsageError, match="versions have no column price, rating: give event_id"):
-        retract(lake, ids(lake), NOW, "why", versions(lake, (0, {})).drop("price", "rating"))
+        retract(memory, ids(memory), NOW, "why", versions(memory, (0, {})).drop("price", "rating"))
     wrong: dict[str, dict[str, Any]] = {
         "event_month must be the first day of event_date's month": {"event_month": date(2017, 12, 2)},
         "event_type must be one of view, click": {"event_type": "buy"},
@@ -156,7 +156,7 @@ def test_what_cannot_be_a_retraction_is_refused(lake: Lake) -> None:
     }
     for said, change in wrong.items():
         with pytest.raises(UsageError, match=f"{said}.*, but not for n/e0 of 2017-12-30"):
-            retract(lake, ids(lake), NOW, "why", versions(lake, (0, change)))
+            retract(memory, ids(memory), NOW, "why", versions(memory, (0, change)))
     with pytest.raises(UsageError, match=r"event_id, .* must be stated, but not for n/None"):
-        retract(lake, ids(lake), NOW, "why", versions(lake, (0, {})).withColumn("event_id", F.lit(None).cast("string")))
-    assert committed_seq(lake) == 1
+        retract(memory, ids(memory), NOW, "why", versions(memory, (0, {})).withColumn("event_id", F.lit(None).cast("string")))
+    assert committed_seq(memory) == 1

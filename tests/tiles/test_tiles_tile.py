@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pyspark.sql import Column as SparkColumn
     from pyspark.sql import DataFrame
 
+    from persona_spark.lake.memory import MemoryLake
     from persona_spark.lake.tables import Lake
     from persona_spark.schema import Table
 
@@ -60,28 +61,30 @@ def how(name: str, kind: str) -> Callable[[str], SparkColumn]:
     return F.max if name.endswith(("_to", "_last")) or kind == "boolean" else F.sum
 
 
-def test_late_data_older_knowledge_kills_and_new_definitions_equal_tiles_made_anew(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_late_data_older_knowledge_kills_and_new_definitions_equal_tiles_made_anew(
+    memory: MemoryLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
     spec = load_spec()
     conf = conf_of(spec)
-    write(lake, EVENTS, [*history(), *LATE])
-    assert tile(lake, conf, AsOf(DAY, 4)).notes["anew"]
-    fourth = content(lake, spec)
-    assert tile(lake, conf, AsOf(DAY, 3)).notes["anew"]
-    third = content(lake, spec)
-    kill_before_mark(lake, monkeypatch, spec, 4)
-    assert content(lake, spec) != third
-    result = tile(lake, conf, AsOf(DAY, 4))
+    write(memory, EVENTS, [*history(), *LATE])
+    assert tile(memory, conf, AsOf(DAY, 4)).notes["anew"]
+    fourth = content(memory, spec)
+    assert tile(memory, conf, AsOf(DAY, 3)).notes["anew"]
+    third = content(memory, spec)
+    kill_before_mark(memory, monkeypatch, spec, 4)
+    assert content(memory, spec) != third
+    result = tile(memory, conf, AsOf(DAY, 4))
     assert (result.rows_in, result.notes["account_days_touched"], result.notes["anew"]) == (3, 3, False)
     assert result.notes["account_day"] == 3
-    assert content(lake, spec) == fourth
-    kill_while_made_anew(lake, monkeypatch)
-    assert content(lake, spec) != fourth
-    assert tile(lake, conf, AsOf(DAY, 4)).notes["anew"] == "a run that made them anew did not end"
-    assert content(lake, spec) == fourth
-    assert tile(lake, conf, AsOf(DAY, 4)).skipped
+    assert content(memory, spec) == fourth
+    kill_while_made_anew(memory, monkeypatch)
+    assert content(memory, spec) != fourth
+    assert tile(memory, conf, AsOf(DAY, 4)).notes["anew"] == "a run that made them anew did not end"
+    assert content(memory, spec) == fourth
+    assert tile(memory, conf, AsOf(DAY, 4)).skipped
     other = changed(spec)
-    assert tile(lake, conf_of(other), AsOf(DAY, 4)).notes["anew"]
-    columns = lake.read(account_day_table(other)).columns
+    assert tile(memory, conf_of(other), AsOf(DAY, 4)).notes["anew"]
+    columns = memory.read(account_day_table(other)).columns
     assert "search_day_count" in columns
     assert "dwell_seconds" not in columns
 
@@ -125,7 +128,7 @@ def changed(spec: FeaturesSpec) -> FeaturesSpec:
     return FeaturesSpec.model_validate({**spec.model_dump(), "measures": {**measures, "search_day_count": extra}})
 
 
-def test_tiles_by_hand(lake: Lake) -> None:
+def test_tiles_by_hand(memory: MemoryLake) -> None:
     spec = load_spec()
     day = date(2017, 12, 30)
     events = [
@@ -134,19 +137,19 @@ def test_tiles_by_hand(lake: Lake) -> None:
         Event("n:a", "return", at(day, 23, 30), seq=2, order="n:1", amount=Decimal("5.00"), category="rice"),
         Event("n:a", "order", at(day - timedelta(days=1)), seq=3, order="n:1"),
     ]
-    write(lake, EVENTS, events)
-    tile(lake, conf_of(spec), AsOf(DAY, 2))
-    row = lake.read(account_day_table(spec)).collect()[0].asDict()
+    write(memory, EVENTS, events)
+    tile(memory, conf_of(spec), AsOf(DAY, 2))
+    row = memory.read(account_day_table(spec)).collect()[0].asDict()
     names = ("event_count", "pay_count", "night_count", "paid_amount_minor", "returned_amount_minor", "item_count", "ingest_seq")
     assert [row[name] for name in names] == [3, 2, 2, 2000, 500, 2, 2]
     assert row["promotion_paid_amount_minor"] == 1
-    assert orders(lake, spec) == [(day, True, False, 2000, 2)]
-    keys = lake.read(account_key_table(spec, "item")).select("category", "category_weight", "category_events", "bought_price_band_events")
+    assert orders(memory, spec) == [(day, True, False, 2000, 2)]
+    keys = memory.read(account_key_table(spec, "item")).select("category", "category_weight", "category_events", "bought_price_band_events")
     assert sorted(map(tuple, keys.collect())) == [("rice", -10, 1, 0), ("tea", 10, 1, 1), ("tea", 10, 1, 1)]
-    session = lake.read(account_session_table(spec)).collect()[0]
+    session = memory.read(account_session_table(spec)).collect()[0]
     assert session.session_seconds_from == session.session_seconds_to == at(day).timestamp()
-    tile(lake, conf_of(spec), AsOf(DAY, 3))
-    assert orders(lake, spec) == [(day - timedelta(days=1), False, True, 0, 3), (day, True, False, 2000, 2)]
+    tile(memory, conf_of(spec), AsOf(DAY, 3))
+    assert orders(memory, spec) == [(day - timedelta(days=1), False, True, 0, 3), (day, True, False, 2000, 2)]
 
 
 def orders(lake: Lake, spec: FeaturesSpec) -> list[tuple[object, ...]]:
@@ -155,25 +158,25 @@ def orders(lake: Lake, spec: FeaturesSpec) -> list[tuple[object, ...]]:
     return sorted(tuple(row) for row in rows)
 
 
-def test_tables_that_definitions_no_longer_need_are_emptied(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tables_that_definitions_no_longer_need_are_emptied(memory: MemoryLake, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = load_spec()
     one = {name: preference for name, preference in spec.preferences.items() if preference.family == "item"}
     fewer = spec.model_copy(update={"preferences": one})
     table = account_key_table(spec, "context")
-    write(lake, EVENTS, [Event("n:a", "view", at(date(2017, 12, 30)), category="tea", channel="web")])
-    tile(lake, conf_of(spec), AsOf(DAY, 1))
-    whole = content(lake, spec)
+    write(memory, EVENTS, [Event("n:a", "view", at(date(2017, 12, 30)), category="tea", channel="web")])
+    tile(memory, conf_of(spec), AsOf(DAY, 1))
+    whole = content(memory, spec)
     assert whole[table.name]
-    assert former_tiles(lake, spec) == ()
-    kill_before_mark(lake, monkeypatch, fewer, 1)
-    assert lake.read(table).isEmpty()
-    assert tile(lake, conf_of(fewer), AsOf(DAY, 1)).notes["anew"]
-    assert tile(lake, conf_of(fewer), AsOf(DAY, 1)).skipped
+    assert former_tiles(memory, spec) == ()
+    kill_before_mark(memory, monkeypatch, fewer, 1)
+    assert memory.read(table).isEmpty()
+    assert tile(memory, conf_of(fewer), AsOf(DAY, 1)).notes["anew"]
+    assert tile(memory, conf_of(fewer), AsOf(DAY, 1)).skipped
     # Its name is kept: upkeep deletes its files.
-    assert [former.name for former in former_tiles(lake, fewer)] == [table.name]
-    tile(lake, conf_of(spec), AsOf(DAY, 1))
-    assert content(lake, spec) == whole
-    assert former_tiles(lake, spec) == ()
+    assert [former.name for former in former_tiles(memory, fewer)] == [table.name]
+    tile(memory, conf_of(spec), AsOf(DAY, 1))
+    assert content(memory, spec) == whole
+    assert former_tiles(memory, spec) == ()
 
 
 def test_without_events_the_way_forward_is_named(lake: Lake, tmp_path: Path) -> None:
