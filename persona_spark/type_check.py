@@ -61,7 +61,9 @@ def check_types(spark: SparkSession, conf: Conf | Draft, known: Collection[Fault
     items = [item for item in typed_expressions(conf) if (item.file, item.key) not in places]
     with _silent_spark():
         odd = {name: _odd_rows(spark, columns) for name, columns in frames(conf.features).items()}
-        faults = {item: fault for item in items if (fault := _analysed(odd[item.frame].limit(0), item))}
+        # Spark analyses a plan again with each expression, so it had better be a short one.
+        empty = {name: spark.createDataFrame([], rows.schema) for name, rows in odd.items()}
+        faults = {item: fault for item in items if (fault := _analysed(empty[item.frame], item))}
         right = [item for item in items if item not in faults]
         return sorted({*faults.values(), *_raising(odd, right)})
 

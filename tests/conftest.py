@@ -54,6 +54,8 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
             # Tables of a few rows: one more shuffle for each write, or one more task for each state of a table, is most of the work.
             "spark.databricks.delta.optimizeWrite.enabled": "false",
             "spark.databricks.delta.snapshotPartitions": "1",
+            # A list that nobody reads here, and for which Spark runs one more job for each new table.
+            "spark.databricks.delta.allFilesInCrc.enabled": "false",
             # To compile a plan for a handful of rows takes longer than to interpret it.
             "spark.sql.codegen.wholeStage": "false",
             "spark.sql.codegen.factoryMode": "NO_CODEGEN",

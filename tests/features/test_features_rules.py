@@ -13,6 +13,7 @@ from persona_spark import projection
 from persona_spark.errors import LakeError, UsageError
 from persona_spark.features.compute import compute_features
 from persona_spark.lake import day_state
+from persona_spark.lake.memory import MemoryLake
 from persona_spark.lake.tables import Lake
 from persona_spark.projection import profile_frame
 from persona_spark.schema import MONEY, USER_SCORES, USER_TAGS
@@ -116,7 +117,7 @@ VERSIONS = [
 
 @pytest.fixture(scope="module")
 def rules(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Lake:
-    lake = Lake(spark, path=tmp_path_factory.mktemp("rules"))
+    lake = MemoryLake(Lake(spark, path=tmp_path_factory.mktemp("rules")))
     write_history(lake, [event for events in HISTORY.values() for event in events], VERSIONS)
     owners = {f"n:{user}{letter}": user for user in HISTORY for letter in ("", "_b")}
     write_identity(lake, owners, DAY, 1)

@@ -55,7 +55,8 @@ def test_names_are_computed() -> None:
 
 def test_a_new_measure_gets_every_window() -> None:
     spec = FeaturesSpec.model_validate(text_of({"measures.live_count": {"count": True, "where": "channel = 'live'", "label": LABEL}}))
-    new = [c.name for c in spec.profile_columns() if c.name not in {old.name for old in load_spec().profile_columns()}]
+    old = {column.name for column in load_spec().profile_columns()}
+    new = [column.name for column in spec.profile_columns() if column.name not in old]
     assert new == [f"live_count_{window}" for window in ("7d", "30d", "90d", "365d", "lifetime")]
     assert spec.tile_digest() != load_spec().tile_digest()
 
