@@ -8,16 +8,12 @@ import sys
 import sysconfig
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from commands import SMALL_COMMAND
-from deltalake import DeltaTable
 from standalone import WORKERS, cluster, submit, wait_for
+from stored import stored
 from tiny_shop import AS_OF, write_tiny_shop
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 ROOT = Path(__file__).parents[2]
 CONF = ROOT / "conf"
@@ -107,12 +103,6 @@ def release(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     done = persona(installed, "run", "--conf", str(conf), "--as-of", AS_OF, "--lake", "lake", cwd=folder)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return conf, done.stdout
-
-
-def stored(lake: Path, table: str) -> pd.DataFrame:
-    """The rows of a table as text, in one order, whatever file each is in."""
-    rows = DeltaTable(str(lake / table)).to_pandas().astype(str)
-    return rows.sort_values(list(rows.columns), ignore_index=True)
 
 
 def test_run_makes_a_release_far_from_the_checkout(release: tuple[Path, str]) -> None:
