@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from xdist.remote import Producer
 
 
-SMALL_LAKE = ("test_e2e_kill.py", "test_packaging_docs.py", "test_packaging_notebooks.py")
+SMALL_LAKE = ("test_e2e_kill.py", "test_packaging_docs.py", "test_packaging_notebooks.py", "test_packaging_wheel.py")
 """The files whose tests use `small_lake`, which takes minutes to make."""
 
 _SETTINGS: dict[str, str] = {}
@@ -90,17 +90,32 @@ def memory(lake: Lake) -> MemoryLake:
 
 
 @pytest.fixture(scope="session")
-def small_lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> SmallLake:
-    """A simulated shop of 300 people, run through everything once; tests read it and never write to it."""
-    from small_shop import build_small_lake  # noqa: PLC0415 - most tests need no pipeline
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from installed import build_wheel  # noqa: PLC0415 - most tests need no wheel
 
-    return build_small_lake(spark, tmp_path_factory.mktemp("small"))
+    return build_wheel(tmp_path_factory.mktemp("dist"))
+
+
+@pytest.fixture(scope="session")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of an environment in which the wheel is installed, and from which the checkout cannot be seen."""
+    from installed import install  # noqa: PLC0415 - likewise
+
+    return install(wheel, tmp_path_factory.mktemp("elsewhere") / "venv")
+
+
+@pytest.fixture(scope="session")
+def small_lake(spark: SparkSession, installed: Path, tmp_path_factory: pytest.TempPathFactory) -> SmallLake:
+    """A simulated shop of 300 people, run through everything once; tests read it and never write to it."""
+    from small_shop import build_small_lake  # noqa: PLC0415 - likewise
+
+    return build_small_lake(spark, installed, tmp_path_factory.mktemp("small"))
 
 
 @pytest.fixture(scope="session")
 def release_inputs(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A lake with three users and all that publishing reads, for two days; tests copy it."""
-    from release_inputs import build_inputs  # noqa: PLC0415 - most tests need no release
+    from release_inputs import build_inputs  # noqa: PLC0415 - likewise
 
     return build_inputs(spark, tmp_path_factory.mktemp("inputs") / "lake")
 

@@ -77,7 +77,7 @@ def test_a_plan_of_a_lake_that_does_not_exist_creates_none(shop: NarrowShop, spa
     folder = tmp_path / "none"
     lake = open_lake(spark, shop.conf.main.lake, shop.conf.folder, str(folder), create=False)
     plan = plan_run(lake, shop.conf, FIRST)
-    assert (plan.as_of.ingest_seq, dict(plan.waiting)) == (0, {"tiny_accounts": 1, "tiny_events": 1})
+    assert (plan.as_of.ingest_seq, dict(plan.waiting)) == (0, {"narrow_accounts": 1, "narrow_events": 1})
     text = printed(show_plan, plan)
     assert "2 new files wait and are not counted below" in text
     assert "everything will be made for the first time" in text

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from nights import START, Shop
 from profile_rows import demo_conf, small_conf
-from tiny_shop import write_tiny_shop
 
 from persona_spark import pipeline
+from persona_spark.config.defaults import init_conf
 from persona_spark.config.load import Conf, load_conf
 from persona_spark.lake.memory import MemoryLake
 from persona_spark.lake.tables import Lake
@@ -28,6 +28,36 @@ if TYPE_CHECKING:
 FIRST, SECOND = START, START + timedelta(days=1)
 NOW = datetime(2018, 6, 2, tzinfo=UTC)
 STAGES = ("identify", "tile", "features", "score", "tag", "assign", "publish")
+FILES = {
+    "conf/narrow.yaml": """\
+name: narrow
+lake: {path: ../lake, zone: Asia/Shanghai, currency: CNY}
+sources: [sources/narrow_events.yaml, sources/narrow_accounts.yaml]
+# Among so few users a merge or two would be a fall that the audit refuses.
+audits: {largest_user_drop: 1}
+""",
+    "conf/sources/narrow_events.yaml": """\
+source: narrow_events
+target: events
+namespace: narrow
+files: {path: "../data/events*.csv", format: csv}
+time: {from: happened_at, as: timestamp, zone: UTC}
+event_type: {from: action, map: {look: view}}
+event_id: event_id
+set: {account_id: member, item_id: sku, platform: "'narrow'"}
+""",
+    "conf/sources/narrow_accounts.yaml": """\
+source: narrow_accounts
+target: accounts
+namespace: narrow
+files: {path: "../data/members*.json", format: json}
+time: {from: joined, as: timestamp, zone: UTC}
+set: {account_id: member, platform: "'narrow'"}
+""",
+    "data/events.csv": "event_id,happened_at,member,action,sku\n1,2018-05-01 10:00:00,m1,look,s1\n",
+    "data/members.json": '{"member": "m1", "joined": "2018-01-01 10:00:00"}\n',
+}
+"""Two feeds with a file each that wait to be taken in."""
 SEGMENTS = """\
 features:
   - {name: orders, expr: order_count_365d, transform: log1p, high: {en: frequent buyers, zh: 高频购买}}
@@ -57,11 +87,13 @@ class NarrowShop:
             pipeline.run_stage(stage, self.lake, self.conf, day, log)
 
 
-def write_narrow_conf(folder: Path, users: int = 5) -> Conf:
-    """The tiny shop's files, and a configuration of few definitions."""
-    main = write_tiny_shop(folder, users)
-    # Among so few users a merge or two would be a fall that the audit refuses.
-    main.write_text(main.read_text(encoding="utf-8") + "audits: {largest_user_drop: 1}\n", encoding="utf-8")
+def write_narrow_conf(folder: Path) -> Conf:
+    """A configuration of few definitions, and its feeds."""
+    init_conf(folder / "conf")
+    (folder / "data").mkdir()
+    for name, text in FILES.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    main = folder / "conf" / "narrow.yaml"
     small, whole = small_conf(), demo_conf().features.preferences
     # Tiles need at least one preference.
     features = small.features.model_copy(update={"preferences": {"category": whole["category"]}})
