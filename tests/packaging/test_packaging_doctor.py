@@ -10,13 +10,14 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from commands import ROOT, persona
 
 from persona_spark import doctor
 from persona_spark.errors import SetupError
 from persona_spark.java import check_java, java_user_home, java_version
 from persona_spark.lake.folder import check_writable
 
-CONF = Path(__file__).parents[2] / "conf"
+CONF = ROOT / "conf"
 
 
 def fake_java(folder: Path, script: str) -> Path:
@@ -25,12 +26,6 @@ def fake_java(folder: Path, script: str) -> Path:
     java.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
     java.chmod(0o755)
     return folder
-
-
-def persona(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "persona_spark.cli", *arguments]
-    env = {**os.environ, "PYTHONPATH": str(CONF.parent), "COLUMNS": "200", **variables}
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, env=env, timeout=120)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +74,7 @@ def test_doctor_without_java_shows_every_part_and_fails(tmp_path: Path) -> None:
 
 def test_java_module_needs_nothing_but_the_standard_library(tmp_path: Path) -> None:
     code = "import sys, persona_spark.java; print([m for m in ('pyspark', 'pydantic', 'yaml', 'typer') if m in sys.modules])"
-    env = {"PYTHONPATH": str(CONF.parent), "PATH": os.environ["PATH"]}
+    env = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env, cwd=tmp_path)
     assert done.stdout.strip() == "[]"
 

@@ -6,11 +6,12 @@ import os
 import subprocess
 import sys
 import sysconfig
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from commands import SMALL_COMMAND, run
+from commands import ROOT, SMALL_COMMAND, run
 
-ROOT = Path(__file__).parents[2]
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def build_wheel(folder: Path) -> Path:
@@ -32,10 +33,10 @@ def install(wheel: Path, folder: Path) -> Path:
     return programs
 
 
-def clean_environment(**variables: str) -> dict[str, str]:
+def clean_environment() -> dict[str, str]:
     """This process's environment without what leads Python, Spark or pip to this checkout."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "SPARK_", "PYSPARK_", "PIP_"))}
-    return {**kept, **SMALL_COMMAND, **variables}
+    return {**kept, **SMALL_COMMAND}
 
 
 def installed_persona(programs: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from nights import START, Shop
 from profile_rows import demo_conf, small_conf
+from small_feed import mapping
 
 from persona_spark import pipeline
 from persona_spark.config.defaults import init_conf
@@ -28,36 +29,13 @@ if TYPE_CHECKING:
 FIRST, SECOND = START, START + timedelta(days=1)
 NOW = datetime(2018, 6, 2, tzinfo=UTC)
 STAGES = ("identify", "tile", "features", "score", "tag", "assign", "publish")
-FILES = {
-    "conf/narrow.yaml": """\
+MAIN = """\
 name: narrow
 lake: {path: ../lake, zone: Asia/Shanghai, currency: CNY}
 sources: [sources/narrow_events.yaml, sources/narrow_accounts.yaml]
 # Among so few users a merge or two would be a fall that the audit refuses.
 audits: {largest_user_drop: 1}
-""",
-    "conf/sources/narrow_events.yaml": """\
-source: narrow_events
-target: events
-namespace: narrow
-files: {path: "../data/events*.csv", format: csv}
-time: {from: happened_at, as: timestamp, zone: UTC}
-event_type: {from: action, map: {look: view}}
-event_id: event_id
-set: {account_id: member, item_id: sku, platform: "'narrow'"}
-""",
-    "conf/sources/narrow_accounts.yaml": """\
-source: narrow_accounts
-target: accounts
-namespace: narrow
-files: {path: "../data/members*.json", format: json}
-time: {from: joined, as: timestamp, zone: UTC}
-set: {account_id: member, platform: "'narrow'"}
-""",
-    "data/events.csv": "event_id,happened_at,member,action,sku\n1,2018-05-01 10:00:00,m1,look,s1\n",
-    "data/members.json": '{"member": "m1", "joined": "2018-01-01 10:00:00"}\n',
-}
-"""Two feeds with a file each that wait to be taken in."""
+"""
 SEGMENTS = """\
 features:
   - {name: orders, expr: order_count_365d, transform: log1p, high: {en: frequent buyers, zh: 高频购买}}
@@ -88,12 +66,14 @@ class NarrowShop:
 
 
 def write_narrow_conf(folder: Path) -> Conf:
-    """A configuration of few definitions, and its feeds."""
+    """A configuration of few definitions, and two feeds with a file each that wait to be taken in."""
     init_conf(folder / "conf")
-    (folder / "data").mkdir()
-    for name, text in FILES.items():
-        (folder / name).write_text(text, encoding="utf-8")
     main = folder / "conf" / "narrow.yaml"
+    main.write_text(MAIN, encoding="utf-8")
+    for target in ("events", "accounts"):
+        (folder / f"{target}.csv").write_text("user,item,type,at,price,qty\nu1,i1,pv,2018-05-01 10:00:00,,\n", encoding="utf-8")
+        feed = mapping(f"../{target}.csv", target=target, source=f"narrow_{target}", namespace="narrow")
+        (main.parent / "sources" / f"narrow_{target}.yaml").write_text(yaml.safe_dump(feed), encoding="utf-8")
     small, whole = small_conf(), demo_conf().features.preferences
     # Tiles need at least one preference.
     features = small.features.model_copy(update={"preferences": {"category": whole["category"]}})
