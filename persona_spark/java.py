@@ -11,6 +11,8 @@ import sys
 from persona_spark.errors import SetupError
 
 MINIMUM_JAVA = 17
+_FIRST_SAFE_25 = (25, 0, 3)
+"""Before it, Java 25 may move objects that native code holds, and so corrupt data (JDK-8377811). Spark's documentation names it, too."""
 
 
 def java_command() -> str | None:
@@ -19,10 +21,10 @@ def java_command() -> str | None:
     return os.path.join(home, "bin", "java") if home else shutil.which("java")  # noqa: PTH118 - a command, not a path of ours
 
 
-def java_version() -> int | None:
-    """Major version of Java; None when there is none that starts."""
-    match = re.search(r'version "(?:1\.)?(\d+)', _printed("-version"))
-    return int(match.group(1)) if match else None
+def java_version() -> tuple[int, ...] | None:
+    """Version of Java, the major one first; None when there is none that starts."""
+    match = re.search(r'version "(?:1\.)?(\d+(?:\.\d+)*)', _printed("-version"))
+    return tuple(int(number) for number in match.group(1).split(".")) if match else None
 
 
 def java_user_home() -> str | None:
@@ -31,11 +33,11 @@ def java_user_home() -> str | None:
     return match.group(1).strip() if match else None
 
 
-def check_java() -> None:
-    """Fail early when Spark could not start.
+def check_java() -> tuple[int, ...]:
+    """Fail early when Spark could not start, or not be trusted; returns Java's version.
 
     Raises:
-        SetupError: when Java is missing or too old.
+        SetupError: when Java is missing, too old, or known to corrupt data.
     """
     version = java_version()
     if version is None:
@@ -43,9 +45,14 @@ def check_java() -> None:
         where = f" in JAVA_HOME ({home})" if home else ""
         msg = f"Java was not found{where}. Spark needs Java {MINIMUM_JAVA} or newer: install a JDK and set JAVA_HOME, or put java on PATH."
         raise SetupError(msg)
-    if version < MINIMUM_JAVA:
-        msg = f"Java {version} is too old. Spark needs Java {MINIMUM_JAVA} or newer: set JAVA_HOME to a newer JDK."
+    if version < (MINIMUM_JAVA,):
+        msg = f"Java {version[0]} is too old. Spark needs Java {MINIMUM_JAVA} or newer: set JAVA_HOME to a newer JDK."
         raise SetupError(msg)
+    if (25,) <= version < _FIRST_SAFE_25:
+        said, safe = (".".join(map(str, numbers)) for numbers in (version, _FIRST_SAFE_25))
+        msg = f"Java {said} may corrupt data (JDK-8377811). Set JAVA_HOME to Java {safe} or newer, or to Java 17 or 21."
+        raise SetupError(msg)
+    return version
 
 
 def _printed(*options: str) -> str:

@@ -59,20 +59,22 @@ _CODE = {
     "spark.buffer.pageSize": "8m",
 }
 """How plans of hundreds of columns are compiled and run, also under spark-submit."""
-_LARGE_PAGES = " -XX:+UseTransparentHugePages" if sys.platform == "linux" else ""
-"""Spares the processor some of the way to a group in a large map; Java of other systems does not know the option."""
+# The default collector trades throughput for short pauses, which nobody waits for here. With Java's own thresholds its second
+# compiler works on thousands of methods of planning and generating code, and takes the cores from the tasks; with much higher ones
+# what is run once a user stays slow.
+_JAVA_OPTIONS = (
+    "-XX:+UseParallelGC -XX:Tier4InvocationThreshold=20000 -XX:Tier4MinInvocationThreshold=4000 "
+    "-XX:Tier4CompileThreshold=60000 -XX:Tier4BackEdgeThreshold=160000"
+)
+_LARGE_PAGES = " -XX:+UseTransparentHugePages"
+"""Spares the processor some of the way to a group in a large map; Java of other systems than Linux does not know the option."""
+_COMPACT_HEADERS, _COMPACT_SINCE = " -XX:+UseCompactObjectHeaders", 25
+"""Objects take less of the processor's cache; older Java does not know the option."""
 _LOCAL = {
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
-    # The default collector trades throughput for short pauses, which nobody waits for here. With Java's own thresholds its second
-    # compiler works on thousands of methods of planning and generating code, and takes the cores from the tasks; with much higher ones
-    # what is run once a user stays slow.
-    "spark.driver.extraJavaOptions": (
-        "-XX:+UseParallelGC -XX:Tier4InvocationThreshold=20000 -XX:Tier4MinInvocationThreshold=4000 "
-        "-XX:Tier4CompileThreshold=60000 -XX:Tier4BackEdgeThreshold=160000" + _LARGE_PAGES
-    ),
     # Large aggregations find more of their groups in the processor's cache; the partitions of small ones are put together again.
     "spark.sql.adaptive.coalescePartitions.initialPartitionNum": "128",
     "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
@@ -101,18 +103,19 @@ def build_session(app_name: str = "persona-spark", settings: Mapping[str, str] |
         settings: Spark settings that win over the local defaults; correctness settings cannot be changed.
 
     Raises:
-        SetupError: when Java is missing or too old, or when Spark or the Delta jars cannot be loaded.
+        SetupError: when Java is missing, too old or unsafe, or when Spark or the Delta jars cannot be loaded.
     """
     if started_by_submit():
         defaults = {**_DELTA, **_CODE}
     else:
-        check_java()
+        java = check_java()[0]
         cores = os.cpu_count() or 1
         defaults = {
             "spark.master": f"local[{cores}]",
             "spark.jars.packages": DELTA_PACKAGE,
             "spark.sql.shuffle.partitions": str(max(4, 2 * cores)),
             **_LOCAL,
+            "spark.driver.extraJavaOptions": java_options(java),
             "spark.driver.memory": os.environ.get("SPARK_DRIVER_MEMORY", DRIVER_MEMORY),
             **_DELTA,
             **_CODE,
@@ -130,6 +133,12 @@ def build_session(app_name: str = "persona-spark", settings: Mapping[str, str] |
         spark = _start(builder, log)
     spark.sparkContext.setLogLevel("ERROR")
     return spark
+
+
+def java_options(java: int) -> str:
+    """What a local session starts Java of the major version `java` with."""
+    pages = _LARGE_PAGES if sys.platform == "linux" else ""
+    return _JAVA_OPTIONS + pages + (_COMPACT_HEADERS if java >= _COMPACT_SINCE else "")
 
 
 def _start(builder: SparkSession.Builder, log: Path | None) -> SparkSession:

@@ -14,8 +14,9 @@ from commands import ROOT, persona
 
 from persona_spark import doctor
 from persona_spark.errors import SetupError
-from persona_spark.java import check_java, java_user_home, java_version
+from persona_spark.java import check_java, java_command, java_user_home, java_version
 from persona_spark.lake.folder import check_writable
+from persona_spark.lake.session import java_options
 
 CONF = ROOT / "conf"
 
@@ -29,14 +30,41 @@ def fake_java(folder: Path, script: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("printed", "major"),
-    [('openjdk version "17.0.15" 2025-04-15', 17), ('java version "1.8.0_401"', 8), ('openjdk version "21" 2023-09-19', 21), ("no", None)],
+    ("printed", "version"),
+    [
+        ('openjdk version "17.0.15" 2025-04-15', (17, 0, 15)),
+        ('java version "1.8.0_401"', (8, 0)),
+        ('openjdk version "21" 2023-09-19', (21,)),
+        ('openjdk version "26-ea" 2026-03-17', (26,)),
+        ("no", None),
+    ],
 )
 def test_java_version_is_read_from_what_java_prints(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed: str, major: int | None
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed: str, version: tuple[int, ...] | None
 ) -> None:
     monkeypatch.setenv("JAVA_HOME", str(fake_java(tmp_path / "jdk", f"echo '{printed}' >&2")))
-    assert java_version() == major
+    assert java_version() == version
+
+
+@pytest.mark.parametrize("number", ["25", "25.0.2"])
+def test_java_that_corrupts_data_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: str) -> None:
+    monkeypatch.setenv("JAVA_HOME", str(fake_java(tmp_path / "jdk", f"""echo 'openjdk version "{number}" 2026-01-20 LTS' >&2""")))
+    with pytest.raises(SetupError, match=rf"^Java {number} may corrupt data \(JDK-8377811\)\. Set JAVA_HOME to Java 25\.0\.3 or newer"):
+        check_java()
+
+
+@pytest.mark.parametrize("number", ["17", "17.0.15", "21.0.8", "25.0.3", "26"])
+def test_java_that_spark_runs_on_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: str) -> None:
+    monkeypatch.setenv("JAVA_HOME", str(fake_java(tmp_path / "jdk", f"""echo 'openjdk version "{number}" 2026-04-21 LTS' >&2""")))
+    assert check_java() == tuple(map(int, number.split(".")))
+
+
+def test_java_is_given_no_option_that_it_does_not_know() -> None:
+    compact = "-XX:+UseCompactObjectHeaders"
+    assert compact in java_options(25).split()
+    assert compact not in java_options(24).split()
+    started = subprocess.run([str(java_command()), *java_options(check_java()[0]).split(), "-version"], check=False)
+    assert started.returncode == 0
 
 
 def test_java_that_cannot_start_counts_as_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
