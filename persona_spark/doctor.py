@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from persona_spark.config.check import checked_conf
 from persona_spark.errors import PersonaError
-from persona_spark.java import check_java, java_command, java_user_home
+from persona_spark.java import check_java, dotted, java_command, java_user_home
 from persona_spark.lake.folder import check_writable
 from persona_spark.lake.info import lake_path
 from persona_spark.lake.session import DELTA_PACKAGE, DRIVER_MEMORY
@@ -87,7 +87,7 @@ def check_java_found() -> Check:
         version = check_java()
     except PersonaError as error:
         return Check("Java", ok=False, detail=str(error), todo="install a JDK, then open a new shell; `java -version` shows what is found")
-    return Check("Java", ok=True, detail=f"{'.'.join(map(str, version))} ({java_command()})")
+    return Check("Java", ok=True, detail=f"{dotted(version)} ({java_command()})")
 
 
 def check_jars() -> Check:

@@ -27,6 +27,11 @@ def java_version() -> tuple[int, ...] | None:
     return tuple(int(number) for number in match.group(1).split(".")) if match else None
 
 
+def dotted(version: tuple[int, ...]) -> str:
+    """A version as people write it."""
+    return ".".join(map(str, version))
+
+
 def java_user_home() -> str | None:
     """The home folder as Java sees it, under which Ivy keeps jars; None when Java does not start."""
     match = re.search(r"^\s*user\.home = (.*)$", _printed("-XshowSettings:properties", "-version"), re.MULTILINE)
@@ -49,8 +54,8 @@ def check_java() -> tuple[int, ...]:
         msg = f"Java {version[0]} is too old. Spark needs Java {MINIMUM_JAVA} or newer: set JAVA_HOME to a newer JDK."
         raise SetupError(msg)
     if (25,) <= version < _FIRST_SAFE_25:
-        said, safe = (".".join(map(str, numbers)) for numbers in (version, _FIRST_SAFE_25))
-        msg = f"Java {said} may corrupt data (JDK-8377811). Set JAVA_HOME to Java {safe} or newer, or to Java 17 or 21."
+        safe = dotted(_FIRST_SAFE_25)
+        msg = f"Java {dotted(version)} may corrupt data (JDK-8377811). Set JAVA_HOME to Java {safe} or newer, or to Java 17 or 21."
         raise SetupError(msg)
     return version
 

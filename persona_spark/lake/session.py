@@ -59,17 +59,7 @@ _CODE = {
     "spark.buffer.pageSize": "8m",
 }
 """How plans of hundreds of columns are compiled and run, also under spark-submit."""
-# The default collector trades throughput for short pauses, which nobody waits for here. With Java's own thresholds its second
-# compiler works on thousands of methods of planning and generating code, and takes the cores from the tasks; with much higher ones
-# what is run once a user stays slow.
-_JAVA_OPTIONS = (
-    "-XX:+UseParallelGC -XX:Tier4InvocationThreshold=20000 -XX:Tier4MinInvocationThreshold=4000 "
-    "-XX:Tier4CompileThreshold=60000 -XX:Tier4BackEdgeThreshold=160000"
-)
-_LARGE_PAGES = " -XX:+UseTransparentHugePages"
-"""Spares the processor some of the way to a group in a large map; Java of other systems than Linux does not know the option."""
-_COMPACT_HEADERS, _COMPACT_SINCE = " -XX:+UseCompactObjectHeaders", 25
-"""Objects take less of the processor's cache; older Java does not know the option."""
+_COMPACT_HEADERS_SINCE = 25
 _LOCAL = {
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
@@ -137,8 +127,23 @@ def build_session(app_name: str = "persona-spark", settings: Mapping[str, str] |
 
 def java_options(java: int) -> str:
     """What a local session starts Java of the major version `java` with."""
-    pages = _LARGE_PAGES if sys.platform == "linux" else ""
-    return _JAVA_OPTIONS + pages + (_COMPACT_HEADERS if java >= _COMPACT_SINCE else "")
+    options = [
+        # The default collector trades throughput for short pauses, which nobody waits for here.
+        "-XX:+UseParallelGC",
+        # With Java's own thresholds its second compiler works on thousands of methods of planning and generating code, and takes the
+        # cores from the tasks; with much higher ones what is run once a user stays slow.
+        "-XX:Tier4InvocationThreshold=20000",
+        "-XX:Tier4MinInvocationThreshold=4000",
+        "-XX:Tier4CompileThreshold=60000",
+        "-XX:Tier4BackEdgeThreshold=160000",
+    ]
+    if sys.platform == "linux":
+        # Spares the processor some of the way to a group in a large map; Java of other systems does not know the option.
+        options.append("-XX:+UseTransparentHugePages")
+    if java >= _COMPACT_HEADERS_SINCE:
+        # Objects take less of the processor's cache; older Java does not know the option.
+        options.append("-XX:+UseCompactObjectHeaders")
+    return " ".join(options)
 
 
 def _start(builder: SparkSession.Builder, log: Path | None) -> SparkSession:

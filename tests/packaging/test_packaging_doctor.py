@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from commands import ROOT, persona
@@ -17,6 +18,9 @@ from persona_spark.errors import SetupError
 from persona_spark.java import check_java, java_command, java_user_home, java_version
 from persona_spark.lake.folder import check_writable
 from persona_spark.lake.session import java_options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 CONF = ROOT / "conf"
 
@@ -29,6 +33,16 @@ def fake_java(folder: Path, script: str) -> Path:
     return folder
 
 
+@pytest.fixture
+def pretend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Puts a Java that says it is the given one in place of this machine's."""
+
+    def take(printed: str) -> None:
+        monkeypatch.setenv("JAVA_HOME", str(fake_java(tmp_path / "jdk", f"echo '{printed}' >&2")))
+
+    return take
+
+
 @pytest.mark.parametrize(
     ("printed", "version"),
     [
@@ -39,23 +53,21 @@ def fake_java(folder: Path, script: str) -> Path:
         ("no", None),
     ],
 )
-def test_java_version_is_read_from_what_java_prints(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed: str, version: tuple[int, ...] | None
-) -> None:
-    monkeypatch.setenv("JAVA_HOME", str(fake_java(tmp_path / "jdk", f"echo '{printed}' >&2")))
+def test_java_version_is_read_from_what_java_prints(pretend: Callable[[str], None], printed: str, version: tuple[int, ...] | None) -> None:
+    pretend(printed)
     assert java_version() == version
 
 
 @pytest.mark.parametrize("number", ["25", "25.0.2"])
-def test_java_that_corrupts_data_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: str) -> None:
-    monkeypatch.setenv("JAVA_HOME", str(fake_java(tmp_path / "jdk", f"""echo 'openjdk version "{number}" 2026-01-20 LTS' >&2""")))
+def test_java_that_corrupts_data_is_refused(pretend: Callable[[str], None], number: str) -> None:
+    pretend(f'openjdk version "{number}" 2026-01-20 LTS')
     with pytest.raises(SetupError, match=rf"^Java {number} may corrupt data \(JDK-8377811\)\. Set JAVA_HOME to Java 25\.0\.3 or newer"):
         check_java()
 
 
 @pytest.mark.parametrize("number", ["17", "17.0.15", "21.0.8", "25.0.3", "26"])
-def test_java_that_spark_runs_on_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: str) -> None:
-    monkeypatch.setenv("JAVA_HOME", str(fake_java(tmp_path / "jdk", f"""echo 'openjdk version "{number}" 2026-04-21 LTS' >&2""")))
+def test_java_that_spark_runs_on_is_taken(pretend: Callable[[str], None], number: str) -> None:
+    pretend(f'openjdk version "{number}" 2026-04-21 LTS')
     assert check_java() == tuple(map(int, number.split(".")))
 
 
