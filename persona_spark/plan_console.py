@@ -24,6 +24,7 @@ _TILE_WORDS = {
     "new_events": "new events",
     "taken_back": "events taken back",
     "account_days_touched": "account-days touched",
+    "late_account_days": "of them late",
 }
 
 

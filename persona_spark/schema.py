@@ -329,7 +329,11 @@ TILE_STATE = Table(
         Column("towards", "bigint", "Ingest that an update under way leads to; null when none is, and when they are made anew."),
         Column("since", "bigint", "Ingest that the last change started from; null when they were made anew."),
         Column("why_anew", "string", "Why the last change made them anew; null when it did not."),
-        Column("counts", "map<string,bigint>", "What was new to the last change: new_events, taken_back, account_days_touched."),
+        Column(
+            "counts",
+            "map<string,bigint>",
+            "What was new to the last change: new_events, taken_back, account_days_touched, of these late_account_days.",
+        ),
         Column("tables", "array<string>", "Tables ever made, sorted; when complete, those that the definitions do not need are empty."),
     ),
     key=("ingest_seq",),

@@ -15,7 +15,7 @@ from persona_spark.errors import LakeError
 from persona_spark.lake.code import TILE_CODE, code_version
 from persona_spark.lake.contract import frame_of
 from persona_spark.lake.known import known_events, known_rows, touched_days
-from persona_spark.schema import EVENTS, RETRACTIONS, TILE_STATE
+from persona_spark.schema import EVENTS, FEATURES_STATE, RETRACTIONS, TILE_STATE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -80,14 +80,20 @@ def tile_state(lake: Lake) -> dict[str, Any] | None:
 
 
 def tile_counts(lake: Lake, plan: TilePlan) -> dict[str, int]:
-    """What is new to the tiles: events, events taken back, and, unless they are made anew, the account-days that these touch."""
+    """What is new to the tiles: events, events taken back, and, unless they are made anew, the account-days that these touch.
+
+    Late account-days are those that the latest day of `user_features` has counted already, as they were before.
+    """
     since = plan.since or 0
     counts = {"new_events": known_rows(lake, EVENTS, plan.ingest_seq, since).count()}
     taken_back = known_rows(lake, RETRACTIONS, plan.ingest_seq, since).count()
     if taken_back:
         counts["taken_back"] = taken_back
     if plan.since is not None:
-        counts["account_days_touched"] = touched_days(lake, since, plan.ingest_seq).distinct().count()
+        computed = lake.read(FEATURES_STATE).agg(F.max("as_of")).collect()[0][0]
+        late = F.count_if(F.col("event_date") < F.lit(computed))
+        touched = touched_days(lake, since, plan.ingest_seq).distinct().agg(F.count("*").alias("all"), late.alias("late")).collect()[0]
+        counts |= {"account_days_touched": touched["all"], "late_account_days": touched["late"]}
     return counts
 
 

@@ -157,6 +157,8 @@ def test_late_events_add_a_row_for_each_day_that_they_touch_and_rewrite_no_file(
     result = tile(lake, conf, AsOf(DAY, 2))
     touched = len({(event.account, event.local.date()) for event in late})
     assert (result.notes["account_days_touched"], result.notes["account_day"]) == (touched, touched)
+    # No day of features was computed that could have counted them before.
+    assert result.notes["late_account_days"] == 0
     # Of the other tiles a day has as many rows as its late events have keys, orders and sessions.
     assert result.rows_out <= touched * 2 + sum(len(spec.preferences) + 2 for _ in late)
     assert all(files[table.name] <= set(lake.read(table).inputFiles()) for table in tables)

@@ -22,7 +22,7 @@ from persona_spark.plan_console import show_plan
 from persona_spark.profiles.ledger import serving_entry
 from persona_spark.profiles.tables import user_profile_history_table, user_profile_table
 from persona_spark.run_plan import plan_run
-from persona_spark.schema import PROFILE_RELEASE, RUN_LOG, SEGMENT_MODEL
+from persona_spark.schema import EVENTS, PROFILE_RELEASE, RETRACTIONS, RUN_LOG, SEGMENT_MODEL
 from persona_spark.verify import verify
 from persona_spark.verify_console import show_verification
 
@@ -101,7 +101,13 @@ def test_the_plan_of_a_night_is_what_the_run_reports_and_what_the_manifest_says(
     assert {**plan.features, "columns": plan.stored} == notes(shop, "second", "features")
     assert notes(shop, "second", "publish")["columns"] == plan.columns
     assert plan.features["base"] == f"{FIRST} at ingest 1"
+    changed = [row for table in (EVENTS, RETRACTIONS) for row in shop.lake.read(table).where("ingest_seq > 1").collect()]
+    days = {(row.account_id, row.event_date) for row in changed}
+    late = sum(event_date < FIRST for _, event_date in days)
+    assert 0 < late < len(days)
+    assert (plan.tiles["account_days_touched"], plan.tiles["late_account_days"]) == (len(days), late)
     text = printed(show_plan, plan)
+    assert f"{len(days):,} account-days touched, {late:,} of them late" in text
     assert f"{plan.features['recomputed']:,}  computed from tiles" in text
     assert f"{plan.stored:,} stored in user_features, {plan.columns:,} published" in text
     assert f"{plan.tiles['new_events']:,} new events, {plan.tiles['taken_back']:,} events taken back" in text
