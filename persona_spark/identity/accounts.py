@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 from persona_spark.lake.code import IDENTITY_CODE, code_version
 from persona_spark.lake.dates import on_day
 from persona_spark.lake.known import known_rows
+from persona_spark.lake.tables import latest_day
 from persona_spark.lake.tile_state import EVER, active_days
 from persona_spark.schema import ACCOUNTS, EVENTS, IDENTITY, RETRACTIONS
 from persona_spark.time import AsOf
@@ -27,7 +28,7 @@ _OF_ACCOUNT = {"first_seq": F.min, "since": F.min, "user_id": F.max}
 def accounts_base(lake: Lake, as_of: AsOf) -> AsOf | None:
     """The last day that has identities, up to as_of, unless it knew more, other code made it, or events have been taken back since."""
     identity = lake.read(IDENTITY)
-    day = identity.where(F.col("as_of") <= F.lit(as_of.date)).agg(F.max("as_of")).collect()[0][0]
+    day = latest_day(identity.where(F.col("as_of") <= F.lit(as_of.date)))
     if day is None:
         return None
     row = identities(lake, day).select("ingest_seq", "code").first()

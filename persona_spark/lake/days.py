@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 from persona_spark.config.tile_tables import user_features_table
 from persona_spark.lake.dates import on_days
 from persona_spark.lake.day_state import MARKED, begun_days, forget_days
+from persona_spark.lake.tables import latest_day
 from persona_spark.schema import EXPIRED_DAY, FEATURES_STATE, IDENTITY, USER_TAGS
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def expire_days(lake: Lake, spec: FeaturesSpec, days: int, serving: date | None 
     Returns:
         The days removed, sorted, by table.
     """
-    newest = lake.read(user_features_table(spec)).agg(F.max("as_of")).collect()[0][0]
+    newest = latest_day(lake.read(user_features_table(spec)))
     if newest is None:
         return {}
     limit = min(newest, serving or newest) - timedelta(days=days)

@@ -28,6 +28,7 @@ from persona_spark.lake.folder import plain_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import date
     from pathlib import Path
 
     from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
@@ -260,3 +261,9 @@ class Lake:
 def max_of(df: DataFrame, column: str) -> int:
     """Largest value of an integer column; 0 when there are no rows."""
     return int(df.agg(F.coalesce(F.max(column), F.lit(0))).collect()[0][0])
+
+
+def latest_day(df: DataFrame) -> date | None:
+    """Latest `as_of` of the rows; None when there are no rows."""
+    day: date | None = df.agg(F.max("as_of")).collect()[0][0]
+    return day

@@ -15,6 +15,7 @@ from persona_spark.errors import LakeError
 from persona_spark.lake.code import TILE_CODE, code_version
 from persona_spark.lake.contract import frame_of
 from persona_spark.lake.known import known_events, known_rows, touched_days
+from persona_spark.lake.tables import latest_day
 from persona_spark.schema import EVENTS, FEATURES_STATE, RETRACTIONS, TILE_STATE
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def tile_counts(lake: Lake, plan: TilePlan) -> dict[str, int]:
     if taken_back:
         counts["taken_back"] = taken_back
     if plan.since is not None:
-        computed = lake.read(FEATURES_STATE).agg(F.max("as_of")).collect()[0][0]
+        computed = latest_day(lake.read(FEATURES_STATE))
         late = F.count_if(F.col("event_date") < F.lit(computed))
         touched = touched_days(lake, since, plan.ingest_seq).distinct().agg(F.count("*").alias("all"), late.alias("late")).collect()[0]
         counts |= {"account_days_touched": touched["all"], "late_account_days": touched["late"]}

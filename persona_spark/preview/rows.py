@@ -17,6 +17,7 @@ from persona_spark.features.users import accounts_of, numbered
 from persona_spark.lake.code import FEATURE_CODE, code_version
 from persona_spark.lake.dates import on_day
 from persona_spark.lake.known import known_events
+from persona_spark.lake.tables import latest_day
 from persona_spark.lake.tile_state import tile_plan
 from persona_spark.projection import published
 from persona_spark.schema import IDENTITY
@@ -99,7 +100,7 @@ def _as_of(identity: DataFrame, day: date | None) -> AsOf:
     found = days.agg(F.max(F.struct("as_of", "ingest_seq")).alias("last")).collect()[0].last
     if found is not None:
         return AsOf(found.as_of, int(found.ingest_seq))
-    latest = identity.agg(F.max("as_of")).collect()[0][0]
+    latest = latest_day(identity)
     has = f"the latest day that has is {latest}" if latest else "no day has"
     raise LakeError(f"identity has no accounts{f' as of {day}' if day else ''} ({has}): run persona run --as-of {day or 'DATE'} first")
 
